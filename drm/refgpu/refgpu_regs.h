@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Register-level interface of the hgm-gpu PCI device.
+ *
+ * Shared, as it is, by the QEMU device model (qemu/hw/misc/hgm-gpu*.c) and by
+ * the refgpu driver: only preprocessor constants, no types.  All registers and
+ * all structures in memory are little endian.  Documentation/virtual-hardware.rst
+ * explains them.
+ */
+#ifndef REFGPU_REGS_H
+#define REFGPU_REGS_H
+
+#define REFGPU_PCI_VENDOR		0x1234
+#define REFGPU_PCI_DEVICE		0x4847
+
+/* BAR0 registers, 32-bit or 64-bit accesses; BAR2 VRAM aperture; BAR4 MSI-X */
+#define REFGPU_BAR_REGS			0
+#define REFGPU_BAR_VRAM			2
+#define REFGPU_BAR_MSIX			4
+#define REFGPU_REGS_SIZE		0x10000
+
+/* Identification, read only */
+#define REFGPU_REG_ID			0x0000	/* u32 REFGPU_ID_MAGIC */
+#define REFGPU_ID_MAGIC			0x474d4748
+#define REFGPU_REG_VERSION		0x0004	/* u32 */
+#define REFGPU_VERSION			1
+#define REFGPU_REG_VRAM_SIZE		0x0008	/* u64 bytes of VRAM */
+#define REFGPU_REG_VISIBLE_SIZE		0x0010	/* u64 bytes reachable through BAR2 */
+
+/* Whole device control: write 1 to RESET to bring every register to its
+ * power-on value; VRAM keeps its contents.  Reads back as 0 when done.
+ */
+#define REFGPU_REG_RESET		0x0020
+
+/* Interrupts: MSI-X vector 0 = copy engine, vector 1 = compute engine (later).
+ * IRQ_STATUS is write-1-to-clear.  A vector is raised when an enabled bit goes
+ * from 0 to 1.
+ */
+#define REFGPU_REG_IRQ_STATUS		0x0030
+#define REFGPU_REG_IRQ_ENABLE		0x0034
+#define REFGPU_IRQ_CE_FENCE		(1 << 0)
+#define REFGPU_IRQ_CE_ERROR		(1 << 1)
+#define REFGPU_NUM_VECTORS		2
+#define REFGPU_VECTOR_CE		0
+#define REFGPU_VECTOR_COMPUTE		1
+
+/*
+ * Copy engine.  A ring of REFGPU_RING_ENTRY_SIZE-byte entries in system memory
+ * (power of two entries, at a bus address).  The driver writes entries and then
+ * the free running CE_TAIL; the engine executes [CE_HEAD, CE_TAIL).  Index in
+ * the ring is the counter modulo CE_RING_COUNT.  Each entry names an indirect
+ * buffer of REFGPU_DESC_SIZE-byte descriptors in system memory; when all its
+ * descriptors have been executed the engine writes the entry's 64-bit sequence
+ * number to the fence page (CE_FENCE_ADDR + REFGPU_FENCE_SEQNO) and raises
+ * CE_FENCE.  On error it writes code, seqno and descriptor index to the fence
+ * page, sets CE_STATUS.ERROR, raises CE_ERROR and stops; only CE_CTRL.RESET
+ * brings it back.
+ */
+#define REFGPU_REG_CE_CTRL		0x0100	/* u32 */
+#define REFGPU_CE_CTRL_ENABLE		(1 << 0)
+#define REFGPU_CE_CTRL_RESET		(1 << 1) /* self clearing; head=tail=0, drops the work;
+						  * no DMA of the old work afterwards
+						  */
+#define REFGPU_REG_CE_STATUS		0x0104	/* u32, read only */
+#define REFGPU_CE_STATUS_BUSY		(1 << 0)
+#define REFGPU_CE_STATUS_ERROR		(1 << 1)
+#define REFGPU_CE_STATUS_HUNG		(1 << 2) /* test aid: the injected hang is in force */
+#define REFGPU_REG_CE_RING_ADDR		0x0108	/* u64 bus address, 4 KiB aligned */
+#define REFGPU_REG_CE_RING_COUNT	0x0110	/* u32 entries, power of two, 2..4096 */
+#define REFGPU_REG_CE_HEAD		0x0114	/* u32, read only */
+#define REFGPU_REG_CE_TAIL		0x0118	/* u32, doorbell */
+#define REFGPU_REG_CE_FENCE_ADDR	0x0120	/* u64 bus address of the fence page */
+
+/* Ring entry */
+#define REFGPU_RING_ENTRY_SIZE		32
+#define REFGPU_RING_IB_ADDR		0	/* u64 bus address of descriptors */
+#define REFGPU_RING_IB_COUNT		8	/* u32 descriptors, 1..REFGPU_IB_MAX */
+#define REFGPU_RING_FLAGS		12	/* u32, 0 */
+#define REFGPU_RING_SEQNO		16	/* u64 */
+#define REFGPU_IB_MAX			(1 << 20)
+
+/* Descriptor */
+#define REFGPU_DESC_SIZE		40
+#define REFGPU_DESC_OP			0	/* u32 op | flags */
+#define REFGPU_DESC_PATTERN		4	/* u32, FILL */
+#define REFGPU_DESC_SRC			8	/* u64 VRAM offset or bus address */
+#define REFGPU_DESC_DST			16	/* u64 VRAM offset or bus address */
+#define REFGPU_DESC_LEN			24	/* u64 bytes, multiple of 4 */
+#define REFGPU_DESC_SEED		32	/* u64 first index of the pattern, FILL_SEQ */
+#define REFGPU_OP_MASK			0xff
+#define REFGPU_OP_COPY			1
+#define REFGPU_OP_FILL			2	/* dst[] = pattern, repeated u32 */
+#define REFGPU_OP_FILL_SEQ		3	/* dst word i = hash(pattern, seed + i), below */
+#define REFGPU_OP_CRC			4	/* CRC-32C of src, chained: running value in/out of
+						 * the 8 bytes at bus address dst (low 32 bits):
+						 * 0 before the first, each result is the final
+						 * value (init ~0, xor ~0) of all data so far
+						 */
+#define REFGPU_OP_SRC_VRAM		(1 << 8) /* src is a VRAM offset, else a bus address */
+#define REFGPU_OP_DST_VRAM		(1 << 9)
+
+/*
+ * FILL_SEQ: u32 word i of the run is (pattern ^ (u32)(seed + i)) * 2654435761u,
+ * so that any word says where it belongs.
+ */
+#define REFGPU_SEQ_MULT			2654435761u
+
+/* Fence page */
+#define REFGPU_FENCE_SEQNO		0	/* u64 last completed sequence number */
+#define REFGPU_FENCE_ERR_SEQNO		8	/* u64 entry that failed */
+#define REFGPU_FENCE_ERR_CODE		16	/* u32 REFGPU_ERR_* */
+#define REFGPU_FENCE_ERR_INDEX		20	/* u32 descriptor index */
+#define REFGPU_ERR_BAD_DESC		1	/* unknown op, range outside VRAM, zero length */
+#define REFGPU_ERR_DMA			2	/* a bus access failed */
+#define REFGPU_ERR_INJECTED		3
+#define REFGPU_ERR_POISON		4	/* touched the poisoned page */
+
+/*
+ * Injection (also device properties, same names in lower case with dashes).
+ * COPY_ERROR: number of coming ring entries that fail (written down to 0).
+ * HANG: 1 = the engine stops making progress before the next descriptor; cleared
+ *       by CE_CTRL.RESET.
+ * LATENCY: microseconds of virtual time added per started MiB of each descriptor.
+ * POISON: VRAM page (offset | 1), 0 = none; an access by the engine fails.
+ */
+#define REFGPU_REG_INJ_COPY_ERROR	0x0200	/* u32 */
+#define REFGPU_REG_INJ_HANG		0x0204	/* u32 */
+#define REFGPU_REG_INJ_LATENCY		0x0208	/* u32 */
+#define REFGPU_REG_INJ_POISON		0x0210	/* u64 */
+
+/*
+ * Oracle of late accesses.  The driver tells which VRAM ranges (4 KiB units,
+ * inside the visible window) it has handed back (RELEASE) or handed out
+ * (CLAIM); any access through BAR2 by another device (not by a CPU and not by
+ * this device's own engines) to a released range counts, and goes through.
+ * At reset nothing is released.  Write OFFSET and SIZE, then CMD.
+ */
+#define REFGPU_REG_ORACLE_OFFSET	0x0300	/* u64 bytes, 4 KiB aligned */
+#define REFGPU_REG_ORACLE_SIZE		0x0308	/* u64 bytes, 4 KiB aligned */
+#define REFGPU_REG_ORACLE_CMD		0x0310	/* u32 */
+#define REFGPU_ORACLE_CLAIM		1
+#define REFGPU_ORACLE_RELEASE		2
+#define REFGPU_REG_ORACLE_LATE		0x0318	/* u64 accesses, read; write 0 clears */
+#define REFGPU_REG_ORACLE_LATE_BYTES	0x0320	/* u64 */
+#define REFGPU_REG_ORACLE_LAST		0x0328	/* u64 VRAM offset of the last one */
+#define REFGPU_REG_ORACLE_LAST_RID	0x0330	/* u32 requester id of it, ~0 if unknown */
+
+/* Counters, read only */
+#define REFGPU_REG_CNT_COPY_BYTES	0x0400	/* u64 */
+#define REFGPU_REG_CNT_DESCS		0x0408	/* u64 */
+
+/* 0x1000..0x3fff: compute engine, reserved for contexts and page faults */
+#define REFGPU_REG_COMPUTE_BASE		0x1000
+
+#endif /* REFGPU_REGS_H */

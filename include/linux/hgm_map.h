@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * Stage 4, map: routes to peers, and DMA tables that mix VRAM and system RAM.
+ */
+#ifndef _LINUX_HGM_MAP_H
+#define _LINUX_HGM_MAP_H
+
+#include <linux/dma-direction.h>
+#include <linux/hgm_migrate.h>
+
+struct sg_table;
+
+enum hgm_route hgm_peer_route(struct hgm_region *region, struct device *peer,
+			      enum hgm_reason *reason);
+const char *hgm_route_name(enum hgm_route route);
+const char *hgm_reason_name(enum hgm_reason reason);
+
+/**
+ * struct hgm_seg - a contiguous piece of a buffer
+ * @page: first page of a piece in system RAM; NULL: in the region
+ * @offset: bytes from the start of the region when @page is NULL
+ * @size: bytes, page aligned, not 0
+ */
+struct hgm_seg {
+	struct page *page;
+	u64 offset;
+	u64 size;
+};
+
+int hgm_map_segs(struct hgm_region *region, struct device *peer,
+		 const struct hgm_seg *segs, unsigned int n,
+		 enum dma_data_direction dir, struct sg_table *sgt);
+void hgm_unmap_segs(struct device *peer, struct sg_table *sgt,
+		    enum dma_data_direction dir);
+
+#endif /* _LINUX_HGM_MAP_H */

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note OR MIT */
+/*
+ * Copyright (c) 2026 The HGM authors
+ */
+#ifndef _UAPI_REFGPU_DRM_H_
+#define _UAPI_REFGPU_DRM_H_
+
+#include <drm/drm.h>
+
+#if defined(__cplusplus)
+extern "C" {
+#endif
+
+/**
+ * DOC: refgpu UAPI
+ *
+ * The reference driver's own ioctls.  All sizes and offsets are in bytes and
+ * must be multiples of 4096 unless said otherwise.  A field named pad or
+ * reserved, an unknown flag, a zero size or a range that overflows or leaves
+ * the buffer is refused with -EINVAL and nothing is changed; an unknown handle
+ * with -ENOENT.  After unplug every call returns -ENODEV.  All structures grow
+ * at their end only; missing tails read as zero.
+ */
+#define DRM_REFGPU_DEVICE_INFO		0x00
+#define DRM_REFGPU_BO_CREATE		0x01
+#define DRM_REFGPU_BO_MMAP		0x02
+#define DRM_REFGPU_BO_INFO		0x03
+#define DRM_REFGPU_BO_MOVE		0x04
+#define DRM_REFGPU_BO_WAIT		0x05
+#define DRM_REFGPU_BO_FILL		0x06
+#define DRM_REFGPU_BO_CRC		0x07
+#define DRM_REFGPU_BO_COPY		0x08
+
+/** enum refgpu_place - where a buffer object is, or may be (bit mask) */
+enum refgpu_place {
+	/** @REFGPU_PLACE_VRAM: anywhere in the device's memory */
+	REFGPU_PLACE_VRAM = 1,
+	/** @REFGPU_PLACE_RAM: system memory */
+	REFGPU_PLACE_RAM = 2,
+};
+
+/** struct drm_refgpu_device_info - facts of the device */
+struct drm_refgpu_device_info {
+	/** @flags: in, must be 0 */
+	__u32 flags;
+	/** @pad: in, must be 0 */
+	__u32 pad;
+	/** @vram_size: out, bytes of VRAM */
+	__u64 vram_size;
+	/** @visible_size: out, bytes of VRAM reachable through the BAR */
+	__u64 visible_size;
+	/** @vram_used: out, bytes of VRAM allocated now */
+	__u64 vram_used;
+	/** @copy_bytes: out, bytes the copy engine has moved since load */
+	__u64 copy_bytes;
+	/** @late_accesses: out, the device's count of peer accesses to released VRAM */
+	__u64 late_accesses;
+	/** @engine_resets: out, resets of the copy engine since load */
+	__u64 engine_resets;
+};
+
+/* Buffer wants to be in the CPU- and peer-visible part of VRAM when in VRAM */
+#define REFGPU_BO_VISIBLE	(1 << 0)
+#define REFGPU_BO_FLAGS		(REFGPU_BO_VISIBLE)
+
+/** struct drm_refgpu_bo_create - create a buffer object, zero filled */
+struct drm_refgpu_bo_create {
+	/** @size: in, bytes, multiple of 4096 */
+	__u64 size;
+	/** @placement: in, mask of enum refgpu_place: where it may be; VRAM preferred */
+	__u32 placement;
+	/** @flags: in, REFGPU_BO_* */
+	__u32 flags;
+	/** @handle: out */
+	__u32 handle;
+	/** @pad: in, must be 0 */
+	__u32 pad;
+};
+
+/** struct drm_refgpu_bo_mmap - get the offset to mmap() the DRM file at */
+struct drm_refgpu_bo_mmap {
+	/** @handle: in */
+	__u32 handle;
+	/** @flags: in, must be 0 */
+	__u32 flags;
+	/** @offset: out */
+	__u64 offset;
+};
+
+/** struct drm_refgpu_bo_info - facts of a buffer object, at the time of the call */
+struct drm_refgpu_bo_info {
+	/** @handle: in */
+	__u32 handle;
+	/** @flags: in, must be 0 */
+	__u32 flags;
+	/** @size: out, bytes */
+	__u64 size;
+	/** @placement: out, one of enum refgpu_place, 0 if it has no memory yet */
+	__u32 placement;
+	/** @pinned: out, count of pins that keep it from moving */
+	__u32 pinned;
+	/** @moves: out, moves done so far */
+	__u64 moves;
+	/** @revokes: out, moves or other events that revoked at least one peer mapping */
+	__u64 revokes;
+	/** @live_maps: out, peer mappings alive */
+	__u32 live_maps;
+	/** @visible: out, 1 if in VRAM and wholly inside the visible window */
+	__u32 visible;
+	/** @vram_offset: out, offset of the first byte in VRAM, ~0 if not there */
+	__u64 vram_offset;
+};
+
+/* Return when the move has been queued; errors of the copy show in BO_WAIT */
+#define REFGPU_MOVE_ASYNC	(1 << 0)
+#define REFGPU_MOVE_FLAGS	(REFGPU_MOVE_ASYNC)
+
+/**
+ * struct drm_refgpu_bo_move - move a buffer object
+ *
+ * Without %REFGPU_MOVE_ASYNC a copy that fails is -EIO and the contents are
+ * where they were.  -EBUSY: pinned.  -ENOSPC: no room there.
+ */
+struct drm_refgpu_bo_move {
+	/** @handle: in */
+	__u32 handle;
+	/** @placement: in, one of enum refgpu_place that BO_CREATE allowed */
+	__u32 placement;
+	/** @flags: in, REFGPU_MOVE_* */
+	__u32 flags;
+	/** @pad: in, must be 0 */
+	__u32 pad;
+};
+
+/** struct drm_refgpu_bo_wait - wait until no copy or fill of the buffer is pending */
+struct drm_refgpu_bo_wait {
+	/** @handle: in */
+	__u32 handle;
+	/** @flags: in, must be 0 */
+	__u32 flags;
+	/** @timeout_ns: in, CLOCK_MONOTONIC absolute, as in drm_syncobj_wait; -ETIME past it */
+	__s64 timeout_ns;
+};
+
+/* Word i of the range is (pattern ^ (u32)(seed + i)) * 2654435761, else all words = pattern */
+#define REFGPU_FILL_SEQ		(1 << 0)
+#define REFGPU_FILL_FLAGS	(REFGPU_FILL_SEQ)
+
+/** struct drm_refgpu_bo_fill - fill a range by the engine, where the buffer is; synchronous */
+struct drm_refgpu_bo_fill {
+	/** @handle: in */
+	__u32 handle;
+	/** @flags: in, REFGPU_FILL_* */
+	__u32 flags;
+	/** @offset: in, bytes */
+	__u64 offset;
+	/** @size: in, bytes */
+	__u64 size;
+	/** @seed: in, see %REFGPU_FILL_SEQ; must be 0 without it */
+	__u64 seed;
+	/** @pattern: in */
+	__u32 pattern;
+	/** @pad: in, must be 0 */
+	__u32 pad;
+};
+
+/** struct drm_refgpu_bo_crc - CRC-32C of a range by the engine, where the buffer is; synchronous */
+struct drm_refgpu_bo_crc {
+	/** @handle: in */
+	__u32 handle;
+	/** @flags: in, must be 0 */
+	__u32 flags;
+	/** @offset: in, bytes */
+	__u64 offset;
+	/** @size: in, bytes */
+	__u64 size;
+	/** @crc: out; initial value ~0, final xor ~0, as iSCSI does */
+	__u32 crc;
+	/** @pad: in, must be 0 */
+	__u32 pad;
+};
+
+/** struct drm_refgpu_bo_copy - copy between two buffers (one may be imported); synchronous */
+struct drm_refgpu_bo_copy {
+	/** @src_handle: in */
+	__u32 src_handle;
+	/** @dst_handle: in; not @src_handle */
+	__u32 dst_handle;
+	/** @src_offset: in, bytes */
+	__u64 src_offset;
+	/** @dst_offset: in, bytes */
+	__u64 dst_offset;
+	/** @size: in, bytes */
+	__u64 size;
+	/** @flags: in, must be 0 */
+	__u32 flags;
+	/** @pad: in, must be 0 */
+	__u32 pad;
+};
+
+#define DRM_IOCTL_REFGPU_DEVICE_INFO	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_DEVICE_INFO, struct drm_refgpu_device_info)
+#define DRM_IOCTL_REFGPU_BO_CREATE	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_BO_CREATE, struct drm_refgpu_bo_create)
+#define DRM_IOCTL_REFGPU_BO_MMAP	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_BO_MMAP, struct drm_refgpu_bo_mmap)
+#define DRM_IOCTL_REFGPU_BO_INFO	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_BO_INFO, struct drm_refgpu_bo_info)
+#define DRM_IOCTL_REFGPU_BO_MOVE	DRM_IOW(DRM_COMMAND_BASE + DRM_REFGPU_BO_MOVE, struct drm_refgpu_bo_move)
+#define DRM_IOCTL_REFGPU_BO_WAIT	DRM_IOW(DRM_COMMAND_BASE + DRM_REFGPU_BO_WAIT, struct drm_refgpu_bo_wait)
+#define DRM_IOCTL_REFGPU_BO_FILL	DRM_IOW(DRM_COMMAND_BASE + DRM_REFGPU_BO_FILL, struct drm_refgpu_bo_fill)
+#define DRM_IOCTL_REFGPU_BO_CRC		DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_BO_CRC, struct drm_refgpu_bo_crc)
+#define DRM_IOCTL_REFGPU_BO_COPY	DRM_IOW(DRM_COMMAND_BASE + DRM_REFGPU_BO_COPY, struct drm_refgpu_bo_copy)
+
+#if defined(__cplusplus)
+}
+#endif
+
+#endif /* _UAPI_REFGPU_DRM_H_ */

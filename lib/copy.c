@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * Copies between VRAM and RAM: by the driver's engine, or by CPU.
+ */
+#include <linux/dma-fence.h>
+#include <linux/export.h>
+#include <linux/hgm_migrate.h>
+#include <linux/highmem.h>
+#include <linux/io.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+static int hgm_copy_end_check(const struct hgm_region *region,
+			      const struct hgm_copy_end *end, u64 size)
+{
+	switch (end->where) {
+	case HGM_IN_VRAM:
+		return hgm_range_ok(end->offset, size, region->desc.size) ?
+		       0 : -EINVAL;
+	case HGM_IN_RAM:
+		return end->page && hgm_range_ok(0, size, U64_MAX) ? 0 : -EINVAL;
+	case HGM_AT_BUS:
+		return hgm_range_ok(end->addr, size, U64_MAX) ? 0 : -EINVAL;
+	}
+	return -EINVAL;
+}
+
+static int hgm_copy_check(const struct hgm_region *region,
+			  const struct hgm_copy *ranges, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		int err = hgm_copy_end_check(region, &ranges[i].src, ranges[i].size);
+
+		err = err ?: hgm_copy_end_check(region, &ranges[i].dst,
+						ranges[i].size);
+		if (err)
+			return err;
+	}
+	return n ? 0 : -EINVAL;
+}
+
+static void hgm_page_in(struct hgm_region *region, const struct hgm_copy_end *end,
+			u64 at, void *buf)
+{
+	if (end->where == HGM_IN_VRAM)
+		memcpy_fromio(buf, hgm_region_vaddr(region, end->offset + at),
+			      PAGE_SIZE);
+	else
+		memcpy_from_page(buf, end->page + (at >> PAGE_SHIFT), 0, PAGE_SIZE);
+}
+
+static void hgm_page_out(struct hgm_region *region, const struct hgm_copy_end *end,
+			 u64 at, const void *buf)
+{
+	if (end->where == HGM_IN_VRAM)
+		memcpy_toio(hgm_region_vaddr(region, end->offset + at), buf,
+			    PAGE_SIZE);
+	else
+		memcpy_to_page(end->page + (at >> PAGE_SHIFT), 0, buf, PAGE_SIZE);
+}
+
+static bool hgm_cpu_reaches(const struct hgm_region *region,
+			    const struct hgm_copy_end *end, u64 size)
+{
+	return end->where == HGM_IN_RAM ||
+	       (end->where == HGM_IN_VRAM && region->p2p &&
+		end->offset + size <= region->desc.visible_size);
+}
+
+/**
+ * hgm_copy_by_cpu - copy ranges by CPU
+ * @region: the region
+ * @ranges: what to copy; the two sides of a range do not overlap
+ * @n: how many
+ *
+ * For drivers without an engine, or with one that failed.  The caller owns both
+ * sides, and keeps them where they are.  Process context, sleeps.
+ *
+ * Return: 0; -EINVAL: no, empty, unaligned or outlying ranges; -ERANGE: the CPU
+ * does not reach a side (VRAM outside the visible window, a peer), nothing
+ * copied; -ENODEV: unplugged; -ENOMEM.
+ */
+int hgm_copy_by_cpu(struct hgm_region *region, const struct hgm_copy *ranges,
+		    unsigned int n)
+{
+	void *buf;
+	int err, idx;
+
+	err = hgm_copy_check(region, ranges, n);
+	if (err)
+		return err;
+	for (unsigned int i = 0; i < n; i++)
+		if (!hgm_cpu_reaches(region, &ranges[i].src, ranges[i].size) ||
+		    !hgm_cpu_reaches(region, &ranges[i].dst, ranges[i].size))
+			return -ERANGE;
+	/* one bounce page serves all four directions; VRAM is slow, not this */
+	buf = (void *)__get_free_page(GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+	if (!hgm_region_enter(region, &idx)) {
+		err = -ENODEV;
+		goto out;
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		for (u64 at = 0; at < ranges[i].size; at += PAGE_SIZE) {
+			hgm_page_in(region, &ranges[i].src, at, buf);
+			hgm_page_out(region, &ranges[i].dst, at, buf);
+			cond_resched();
+		}
+	}
+	hgm_region_exit(idx);
+out:
+	free_page((unsigned long)buf);
+	return err;
+}
+EXPORT_SYMBOL_GPL(hgm_copy_by_cpu);
+
+/**
+ * hgm_copy_ranges - copy ranges by the best means there is
+ * @region: the region
+ * @ranges: what to copy
+ * @n: how many
+ * @dep: not before this fence has signalled; may be NULL
+ * @out: filled with a fence, reference for the caller, or NULL: done already
+ *
+ * By &hgm_region_ops.copy if the driver has one, else by CPU after waiting for
+ * @dep.  The caller owns both sides until the fence has signalled.  Process
+ * context, sleeps.
+ *
+ * Return: 0, or as &hgm_region_ops.copy and hgm_copy_by_cpu(), or the error of
+ * @dep.
+ */
+int hgm_copy_ranges(struct hgm_region *region, const struct hgm_copy *ranges,
+		    unsigned int n, struct dma_fence *dep, struct dma_fence **out)
+{
+	const struct hgm_region_ops *ops = region->desc.ops;
+	long left;
+	int err, idx;
+
+	*out = NULL;
+	err = hgm_copy_check(region, ranges, n);
+	if (err)
+		return err;
+	if (ops && ops->copy) {
+		if (!hgm_region_enter(region, &idx))
+			return -ENODEV;
+		err = ops->copy(region, ranges, n, dep, out);
+		hgm_region_exit(idx);
+		return err;
+	}
+	if (dep) {
+		left = dma_fence_wait(dep, false);
+		if (left < 0)
+			return left;
+	}
+	return hgm_copy_by_cpu(region, ranges, n);
+}
+EXPORT_SYMBOL_GPL(hgm_copy_ranges);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * One tracepoint for each state transition.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM hgm
+
+#if !defined(HGM_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define HGM_TRACE_H
+
+#include <linux/device.h>
+#include <linux/tracepoint.h>
+
+#include "internal.h"
+
+DECLARE_EVENT_CLASS(hgm_region_event,
+	TP_PROTO(const struct hgm_region *region),
+	TP_ARGS(region),
+	TP_STRUCT__entry(
+		__string(dev, dev_name(region->dev))
+		__string(name, region->name)
+		__field(u64, size)
+		__field(u64, visible)
+	),
+	TP_fast_assign(
+		__assign_str(dev);
+		__assign_str(name);
+		__entry->size = region->desc.size;
+		__entry->visible = region->desc.visible_size;
+	),
+	TP_printk("%s %s size=%llu visible=%llu", __get_str(dev), __get_str(name),
+		  __entry->size, __entry->visible)
+);
+
+DEFINE_EVENT(hgm_region_event, hgm_region_create,
+	TP_PROTO(const struct hgm_region *region), TP_ARGS(region));
+DEFINE_EVENT(hgm_region_event, hgm_region_unplug,
+	TP_PROTO(const struct hgm_region *region), TP_ARGS(region));
+
+DECLARE_EVENT_CLASS(hgm_map_event,
+	TP_PROTO(const struct hgm_peer_map *map, int cause),
+	TP_ARGS(map, cause),
+	TP_STRUCT__entry(
+		__string(holder, map->holder)
+		__field(const void *, set)
+		__field(u64, id)
+		__field(u64, size)
+		__field(int, cause)
+	),
+	TP_fast_assign(
+		__assign_str(holder);
+		__entry->set = map->set;
+		__entry->id = map->id;
+		__entry->size = map->size;
+		__entry->cause = cause;
+	),
+	TP_printk("%s set=%p id=%llu size=%llu cause=%d", __get_str(holder),
+		  __entry->set, __entry->id, __entry->size, __entry->cause)
+);
+
+DEFINE_EVENT(hgm_map_event, hgm_map_live,
+	TP_PROTO(const struct hgm_peer_map *map, int cause), TP_ARGS(map, cause));
+DEFINE_EVENT(hgm_map_event, hgm_map_revoking,
+	TP_PROTO(const struct hgm_peer_map *map, int cause), TP_ARGS(map, cause));
+DEFINE_EVENT(hgm_map_event, hgm_map_revoked,
+	TP_PROTO(const struct hgm_peer_map *map, int cause), TP_ARGS(map, cause));
+
+DECLARE_EVENT_CLASS(hgm_release_event,
+	TP_PROTO(const struct hgm_region *region, const struct hgm_release *rel),
+	TP_ARGS(region, rel),
+	TP_STRUCT__entry(
+		__string(dev, dev_name(region->dev))
+		__field(u64, offset)
+		__field(unsigned int, n)
+		__field(s64, waited_us)
+	),
+	TP_fast_assign(
+		__assign_str(dev);
+		__entry->offset = rel->extents[0].offset;
+		__entry->n = rel->n;
+		__entry->waited_us = ktime_us_delta(ktime_get(), rel->since);
+	),
+	TP_printk("%s offset=%#llx extents=%u waited_us=%lld", __get_str(dev),
+		  __entry->offset, __entry->n, __entry->waited_us)
+);
+
+DEFINE_EVENT(hgm_release_event, hgm_release_done,
+	TP_PROTO(const struct hgm_region *region, const struct hgm_release *rel),
+	TP_ARGS(region, rel));
+DEFINE_EVENT(hgm_release_event, hgm_quarantine,
+	TP_PROTO(const struct hgm_region *region, const struct hgm_release *rel),
+	TP_ARGS(region, rel));
+
+#endif /* HGM_TRACE_H */
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE hgm_trace
+#include <trace/define_trace.h>

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * What the sources of hgm.ko share and nobody else sees.
+ */
+#ifndef HGM_INTERNAL_H
+#define HGM_INTERNAL_H
+
+#include <linux/hgm_release.h>
+#include <linux/interval_tree.h>
+#include <linux/kref.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/workqueue.h>
+
+struct dentry;
+struct resource;
+
+/* Removal and everything else that waits without bound says so this often */
+#define HGM_REPORT_MS	10000
+
+extern unsigned int hgm_revoke_timeout_ms;
+extern unsigned int hgm_map_lifetime_ms;
+
+/* A ring of latency samples; good enough for percentiles, bounded in size. */
+#define HGM_SAMPLES	1024
+
+struct hgm_latency {
+	spinlock_t lock;	/* guards all below; leaf */
+	u64 count;
+	u64 max;
+	u64 ns[HGM_SAMPLES];
+};
+
+void hgm_latency_init(struct hgm_latency *lat);
+void hgm_latency_add(struct hgm_latency *lat, u64 ns);
+void hgm_latency_reset(struct hgm_latency *lat);
+int hgm_latency_read(struct hgm_latency *lat, u64 *count, u64 *p50, u64 *p99,
+		     u64 *max);
+
+struct hgm_stats {
+	atomic64_t maps;		/* mappings ever made */
+	atomic64_t live_maps;
+	atomic64_t revokes;		/* revokes that found a live mapping */
+	atomic64_t revoked_maps;
+	atomic64_t expired;
+	atomic64_t timeouts;		/* bounded waits that ran out */
+	atomic64_t releasing_bytes;	/* freed by their owner, not idle yet */
+	atomic64_t quarantined_bytes;	/* of those, past the bound */
+};
+
+/*
+ * One way: LIVE -> DYING (no new mapping, copy or claim; the old ones are being
+ * revoked) -> DEAD (no page, no callback).
+ */
+enum hgm_region_state {
+	HGM_REGION_LIVE,
+	HGM_REGION_DYING,
+	HGM_REGION_DEAD,
+};
+
+#define HGM_ROUTE_LOG	16
+
+struct hgm_route_log {
+	char peer[24];
+	enum hgm_route route;
+	enum hgm_reason reason;
+};
+
+struct hgm_region {
+	struct kref kref;
+	struct device *dev;
+	struct hgm_region_desc desc;
+	char name[24];
+	enum hgm_region_state state;	/* written under @lock */
+	struct list_head node;		/* in hgm_regions, under its lock */
+
+	struct page *p2p;		/* first P2PDMA page, or NULL */
+	phys_addr_t p2p_phys;
+	struct page *private;		/* first device-private page, or NULL */
+	struct dev_pagemap pgmap;	/* of the private pages */
+	struct resource *res;		/* their made-up address range */
+
+	struct mutex sets_lock;		/* guards @sets; leaf but for ops->get */
+	struct list_head sets;
+
+	spinlock_t lock;		/* guards @state and all below; leaf */
+	struct rb_root_cached maps;	/* hgm_map_node by VRAM page */
+	struct list_head releases;
+	unsigned int backoff_ms;
+	u64 next_id;
+	ktime_t expiry_at;		/* when expiry_work runs next, KTIME_MAX */
+	struct hgm_route_log routes[HGM_ROUTE_LOG];
+
+	struct workqueue_struct *wq;
+	struct delayed_work release_work;
+	struct delayed_work expiry_work;
+	struct completion drained;
+
+	struct hgm_stats stats;
+	struct hgm_latency revoke_latency;
+	struct dentry *debugfs;
+};
+
+/* One VRAM piece of a peer mapping, in the region's interval tree. */
+struct hgm_map_node {
+	struct interval_tree_node it;
+	struct hgm_peer_map *map;
+};
+
+/* region.c */
+bool hgm_region_enter(struct hgm_region *region, int *idx);
+void hgm_region_exit(int idx);
+bool hgm_range_ok(u64 offset, u64 size, u64 limit);
+
+/* pages.c */
+int hgm_private_create(struct hgm_region *region);
+void hgm_private_destroy(struct hgm_region *region);
+int hgm_p2p_create(struct hgm_region *region);
+void hgm_p2p_destroy(struct hgm_region *region);
+
+/* route.c */
+void hgm_route_log(struct hgm_region *region, struct device *peer,
+		   enum hgm_route route, enum hgm_reason reason);
+
+/* peer.c */
+void hgm_peer_revoke_all(struct hgm_region *region);
+void hgm_peer_expiry_work(struct work_struct *work);
+bool hgm_peer_holder(struct hgm_region *region, u64 offset, u64 size, char *buf);
+
+/* release.c */
+void hgm_release_init(struct hgm_region *region);
+void hgm_release_kick(struct hgm_region *region);
+void hgm_release_drain(struct hgm_region *region);
+void hgm_p2p_wait_idle(struct hgm_region *region);
+
+/* debugfs.c */
+void hgm_debugfs_init(void);
+void hgm_debugfs_exit(void);
+void hgm_debugfs_add(struct hgm_region *region);
+void hgm_debugfs_remove(struct hgm_region *region);
+
+#endif /* HGM_INTERNAL_H */

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * The two kinds of struct pages of a region, and translation between offsets,
+ * pages and addresses.
+ */
+#include <linux/device.h>
+#include <linux/export.h>
+#include <linux/hgm_region.h>
+#include <linux/ioport.h>
+
+#include "internal.h"
+
+/*
+ * One owner for the private pages of all regions, so that one hmm_range_fault()
+ * of a mirror finds the pages of every region in place.
+ */
+static char hgm_private_owner;
+
+/*
+ * Nothing hands out private pages before the migrator exists, so neither of
+ * these can be reached; memremap_pages() demands both.
+ */
+static void hgm_private_folio_free(struct folio *folio)
+{
+	WARN_ON_ONCE(1);
+}
+
+static vm_fault_t hgm_private_migrate_to_ram(struct vm_fault *vmf)
+{
+	return VM_FAULT_SIGBUS;
+}
+
+static const struct dev_pagemap_ops hgm_private_pgmap_ops = {
+	.folio_free = hgm_private_folio_free,
+	.migrate_to_ram = hgm_private_migrate_to_ram,
+};
+
+int hgm_private_create(struct hgm_region *region)
+{
+	struct dev_pagemap *pgmap = &region->pgmap;
+	void *ret;
+
+	if (!(region->desc.flags & HGM_F_PRIVATE))
+		return 0;
+	region->res = request_free_mem_region(&iomem_resource, region->desc.size,
+					      region->name);
+	if (IS_ERR(region->res))
+		return PTR_ERR(region->res);
+	pgmap->type = MEMORY_DEVICE_PRIVATE;
+	pgmap->range.start = region->res->start;
+	/* request_free_mem_region() may have rounded the size up */
+	pgmap->range.end = region->res->start + region->desc.size - 1;
+	pgmap->nr_range = 1;
+	pgmap->ops = &hgm_private_pgmap_ops;
+	pgmap->owner = &hgm_private_owner;
+	ret = memremap_pages(pgmap, dev_to_node(region->dev));
+	if (IS_ERR(ret)) {
+		release_mem_region(region->res->start, resource_size(region->res));
+		return PTR_ERR(ret);
+	}
+	region->private = pfn_to_page(PHYS_PFN(pgmap->range.start));
+	return 0;
+}
+
+void hgm_private_destroy(struct hgm_region *region)
+{
+	if (!region->private)
+		return;
+	region->private = NULL;
+	memunmap_pages(&region->pgmap);
+	release_mem_region(region->res->start, resource_size(region->res));
+}
+
+int hgm_p2p_create(struct hgm_region *region)
+{
+	struct hgm_provider *provider = region->desc.provider;
+	struct page *first;
+
+	if (!(region->desc.flags & HGM_F_P2PDMA))
+		return 0;
+	first = provider->ops->claim(provider, region->desc.visible_size);
+	if (IS_ERR(first))
+		return PTR_ERR(first);
+	region->p2p_phys = PFN_PHYS(page_to_pfn(first));
+	region->p2p = first;
+	return 0;
+}
+
+void hgm_p2p_destroy(struct hgm_region *region)
+{
+	struct hgm_provider *provider = region->desc.provider;
+	struct page *first = region->p2p;
+
+	if (!first)
+		return;
+	region->p2p = NULL;
+	provider->ops->unclaim(provider, first, region->desc.visible_size);
+}
+
+static bool hgm_visible(const struct hgm_region *region, u64 offset)
+{
+	return hgm_region_is_live(region) && region->p2p &&
+	       offset < region->desc.visible_size;
+}
+
+/**
+ * hgm_p2p_page - the P2PDMA page at an offset
+ * @region: the region
+ * @offset: bytes
+ *
+ * No reference is taken; the caller owns the memory.  Any context.
+ *
+ * Return: the page; NULL outside the visible window or after unplug.
+ */
+struct page *hgm_p2p_page(const struct hgm_region *region, u64 offset)
+{
+	return hgm_visible(region, offset) ? region->p2p + (offset >> PAGE_SHIFT) :
+					     NULL;
+}
+EXPORT_SYMBOL_GPL(hgm_p2p_page);
+
+/**
+ * hgm_private_page - the device-private page at an offset
+ * @region: the region
+ * @offset: bytes
+ *
+ * No reference is taken; the page is free (count 0) unless the driver made it
+ * otherwise.  Any context.
+ *
+ * Return: the page; NULL without %HGM_F_PRIVATE, outside, or after unplug.
+ */
+struct page *hgm_private_page(const struct hgm_region *region, u64 offset)
+{
+	if (!hgm_region_is_live(region) || !region->private ||
+	    offset >= region->desc.size)
+		return NULL;
+	return region->private + (offset >> PAGE_SHIFT);
+}
+EXPORT_SYMBOL_GPL(hgm_private_page);
+
+/**
+ * hgm_bar_phys - the CPU physical address of an offset
+ * @region: the region
+ * @offset: bytes
+ *
+ * Any context.
+ *
+ * Return: the address; 0 outside the visible window or after unplug.
+ */
+phys_addr_t hgm_bar_phys(const struct hgm_region *region, u64 offset)
+{
+	return hgm_visible(region, offset) ? region->p2p_phys + offset : 0;
+}
+EXPORT_SYMBOL_GPL(hgm_bar_phys);
+
+/**
+ * hgm_bus_addr - the bus address of an offset
+ * @region: the region
+ * @offset: bytes
+ *
+ * What a peer below the same switch would put on the bus.  For diagnosis: DMA
+ * addresses for a given peer come from hgm_map_segs() only.  Any context in
+ * which the provider's bus_addr may be called.
+ *
+ * Return: the address; 0 outside the visible window or after unplug.
+ */
+u64 hgm_bus_addr(const struct hgm_region *region, u64 offset)
+{
+	struct hgm_provider *provider = region->desc.provider;
+
+	if (!hgm_visible(region, offset))
+		return 0;
+	return provider->ops->bus_addr(provider, offset);
+}
+EXPORT_SYMBOL_GPL(hgm_bus_addr);
+
+/**
+ * hgm_region_vaddr - the kernel's mapping of an offset
+ * @region: the region
+ * @offset: bytes
+ *
+ * The mapping that came with the P2PDMA pages, uncached on x86 unless the
+ * driver made a write-combining one first (the first memory type wins).  It is
+ * contiguous over the visible window.  Valid until the driver is unbound; the
+ * caller guards against unplug with its own means, as drm_dev_enter().
+ *
+ * Return: the address; NULL outside the visible window or after unplug.
+ */
+void __iomem *hgm_region_vaddr(const struct hgm_region *region, u64 offset)
+{
+	if (!hgm_visible(region, offset))
+		return NULL;
+	return (void __iomem *)page_to_virt(region->p2p) + offset;
+}
+EXPORT_SYMBOL_GPL(hgm_region_vaddr);
+
+/**
+ * hgm_page_offset - where in its region a page is
+ * @page: a device-private or P2PDMA page of a region
+ *
+ * Both pages of the same memory give the same answer.  Context as
+ * hgm_page_region().
+ *
+ * Return: bytes from the start of the region; U64_MAX if @page is no page of one.
+ */
+u64 hgm_page_offset(const struct page *page)
+{
+	struct hgm_region *region = hgm_page_region(page);
+	const struct page *first;
+
+	if (!region)
+		return U64_MAX;
+	first = is_device_private_page(page) ? region->private : region->p2p;
+	return PFN_PHYS(page_to_pfn(page) - page_to_pfn(first));
+}
+EXPORT_SYMBOL_GPL(hgm_page_offset);
