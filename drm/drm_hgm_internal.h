@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * What the sources of drm_hgm.ko share and nobody else sees.
+ */
+#ifndef DRM_HGM_INTERNAL_H
+#define DRM_HGM_INTERNAL_H
+
+#include <drm/drm_hgm.h>
+#include <drm/ttm/ttm_tt.h>
+
+/* Bytes of zeros that clears copy from */
+#define DRM_HGM_ZERO_ORDER	4
+#define DRM_HGM_ZERO_SIZE	(PAGE_SIZE << DRM_HGM_ZERO_ORDER)
+
+/* A move waits so long for pins of single pages to go, then it is -EBUSY */
+#define DRM_HGM_PIN_WAIT_MS	200
+
+/**
+ * struct drm_hgm_vram_res - a piece of VRAM
+ * @base: base class
+ * @vram: the manager
+ * @blocks: of gpu_buddy
+ * @extents: the same in the order of the buffer, neighbours merged
+ * @n: how many
+ * @rel: on its way back
+ */
+struct drm_hgm_vram_res {
+	struct ttm_resource base;
+	struct drm_hgm_vram *vram;
+	struct list_head blocks;
+	struct hgm_extent *extents;
+	unsigned int n;
+	struct hgm_release rel;
+};
+
+static inline struct drm_hgm_vram_res *to_vram_res(struct ttm_resource *res)
+{
+	return container_of(res, struct drm_hgm_vram_res, base);
+}
+
+/**
+ * struct drm_hgm_tt - system pages of a buffer
+ * @ttm: base class
+ * @hdev: the device they are mapped for
+ * @filp: the shmem file; set once the pages have contents
+ * @sgt: the pages, mapped for the device while populated
+ * @dma: their DMA addresses
+ */
+struct drm_hgm_tt {
+	struct ttm_tt ttm;
+	struct drm_hgm_device *hdev;
+	struct file *filp;
+	struct sg_table sgt;
+	dma_addr_t *dma;
+};
+
+static inline struct drm_hgm_tt *to_hgm_tt(struct ttm_tt *ttm)
+{
+	return container_of(ttm, struct drm_hgm_tt, ttm);
+}
+
+/**
+ * struct drm_hgm_attach - what we know of an importer of our dma-buf
+ * @attach: the attachment
+ * @p2p: it may get VRAM, by @route
+ * @route: see hgm_peer_route()
+ * @reason: why there is none
+ * @link: in drm_hgm_bo.attachments
+ */
+struct drm_hgm_attach {
+	struct dma_buf_attachment *attach;
+	bool p2p;
+	enum hgm_route route;
+	enum hgm_reason reason;
+	struct list_head link;
+};
+
+/* drm_hgm_device.c */
+extern const struct ttm_device_funcs drm_hgm_ttm_funcs;
+void drm_hgm_for_each_bo(struct drm_hgm_device *hdev,
+			 void (*fn)(struct drm_hgm_bo *bo, void *arg), void *arg);
+
+/* drm_hgm_vram.c */
+int drm_hgm_vram_init(struct drm_hgm_device *hdev, unsigned int flags);
+void drm_hgm_vram_fini(struct drm_hgm_device *hdev);
+bool drm_hgm_vram_wait(struct drm_hgm_vram *vram, unsigned long *timeout);
+bool drm_hgm_vram_enough_coming(struct drm_hgm_vram *vram);
+bool drm_hgm_res_visible(struct ttm_resource *res);
+
+/* drm_hgm_tt.c */
+struct ttm_tt *drm_hgm_tt_create(struct ttm_buffer_object *tbo, u32 page_flags);
+int drm_hgm_tt_populate(struct ttm_device *bdev, struct ttm_tt *ttm,
+			struct ttm_operation_ctx *ctx);
+void drm_hgm_tt_unpopulate(struct ttm_device *bdev, struct ttm_tt *ttm);
+void drm_hgm_tt_destroy(struct ttm_device *bdev, struct ttm_tt *ttm);
+bool drm_hgm_tt_has_contents(struct ttm_tt *ttm);
+
+/* drm_hgm_shrink.c */
+int drm_hgm_shrinker_init(struct drm_hgm_device *hdev);
+void drm_hgm_shrinker_fini(struct drm_hgm_device *hdev);
+
+/* drm_hgm_cursor.c */
+int drm_hgm_move_build(struct drm_hgm_bo *bo, struct ttm_resource *new_mem,
+		       struct hgm_copy **ranges, unsigned int *n);
+int drm_hgm_clear_build(struct drm_hgm_bo *bo, struct ttm_resource *new_mem,
+			struct hgm_copy **ranges, unsigned int *n);
+
+/* drm_hgm_move.c */
+int drm_hgm_bo_move(struct ttm_buffer_object *tbo, bool evict,
+		    struct ttm_operation_ctx *ctx, struct ttm_resource *new_mem,
+		    struct ttm_place *hop);
+
+/* drm_hgm_fence.c */
+int drm_hgm_moves_init(struct drm_hgm_device *hdev);
+void drm_hgm_moves_fini(struct drm_hgm_device *hdev);
+struct dma_fence *drm_hgm_copy_guarded(struct drm_hgm_bo *bo,
+				       struct hgm_copy *ranges, unsigned int n,
+				       struct dma_fence *dep);
+
+/* drm_hgm_bo.c */
+void drm_hgm_bo_destroy(struct ttm_buffer_object *tbo);
+void drm_hgm_bo_drop(struct drm_hgm_bo *bo);
+void drm_hgm_bo_list(struct drm_hgm_device *hdev, struct drm_hgm_bo *bo);
+struct drm_hgm_bo *drm_hgm_bo_alloc(struct drm_hgm_device *hdev, u64 size);
+
+/* drm_hgm_mmap.c */
+extern const struct vm_operations_struct drm_hgm_vm_ops;
+int drm_hgm_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma);
+int drm_hgm_access_memory(struct ttm_buffer_object *tbo, unsigned long offset,
+			  void *buf, int len, int write);
+
+/* drm_hgm_prime.c */
+void drm_hgm_prime_invalidate(struct drm_hgm_bo *bo);
+bool drm_hgm_dmabuf_is_ours(struct dma_buf *dmabuf);
+
+/* drm_hgm_import.c */
+void drm_hgm_import_release(struct drm_hgm_bo *bo);
+void drm_hgm_import_drop(struct drm_hgm_bo *bo);
+
+/* Ghost objects, which TTM makes for pipelined moves, are not ours. */
+static inline bool drm_hgm_tbo_is_ours(struct ttm_buffer_object *tbo)
+{
+	return tbo->destroy == drm_hgm_bo_destroy;
+}
+
+#endif /* DRM_HGM_INTERNAL_H */

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * Our dma-buf for importers.  Where a buffer is for whom:
+ *
+ *  dynamic, with a route        where it is; if in VRAM, then in the window
+ *  dynamic, without             in RAM
+ *  pinned, revocable, a route   pinned in VRAM, within the limit
+ *  static, or not revocable     pinned in RAM
+ *
+ * A buffer that is pinned cannot follow this for one more importer: that one is
+ * refused when it attaches.  From then on mapping must not fail for that reason,
+ * hence &drm_hgm_bo.ram_users: no pin in VRAM while one who needs RAM is attached.
+ */
+#include <drm/drm_device.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_prime.h>
+#include <drm/ttm/ttm_placement.h>
+
+#include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+#include <linux/export.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#include "drm_hgm_internal.h"
+
+static struct drm_hgm_bo *dmabuf_to_bo(struct dma_buf *dmabuf)
+{
+	return gem_to_drm_hgm_bo(dmabuf->priv);
+}
+
+/*
+ * A dma-buf outlives GEM's pointer to it, which goes with the last handle, but
+ * not its attachments.
+ */
+void drm_hgm_prime_invalidate(struct drm_hgm_bo *bo)
+{
+	struct dma_buf *done = NULL;
+	struct drm_hgm_attach *a;
+
+	dma_resv_assert_held(bo->tbo.base.resv);
+	list_for_each_entry(a, &bo->attachments, link) {
+		/* reaches all attachments of that dma-buf; there is one, really */
+		if (a->attach->dmabuf != done)
+			dma_buf_invalidate_mappings(a->attach->dmabuf);
+		done = a->attach->dmabuf;
+	}
+}
+
+static void drm_hgm_attach_classify(struct drm_hgm_bo *bo,
+				    struct drm_hgm_attach *a)
+{
+	struct dma_buf_attachment *attach = a->attach;
+
+	a->route = hgm_peer_route(drm_hgm_bo_device(bo)->region, attach->dev,
+				  &a->reason);
+	/* VRAM only for those that give it back when told to */
+	a->p2p = a->route != HGM_ROUTE_NONE && attach->peer2peer &&
+		 dma_buf_attach_revocable(attach);
+	attach->peer2peer = a->p2p;
+}
+
+/* Can this importer be served, given who is there already? */
+static int drm_hgm_attach_admit(struct drm_hgm_bo *bo, struct drm_hgm_attach *a)
+{
+	dma_resv_assert_held(bo->tbo.base.resv);
+	if (!a->p2p) {
+		if (!(bo->places & DRM_HGM_PLACE_RAM))
+			return -EREMOTEIO;
+		if (bo->tbo.pin_count && bo->place == DRM_HGM_PLACE_VRAM)
+			return -EBUSY;
+		bo->ram_users++;
+	}
+	list_add_tail(&a->link, &bo->attachments);
+	return 0;
+}
+
+static int drm_hgm_dmabuf_attach(struct dma_buf *dmabuf,
+				 struct dma_buf_attachment *attach)
+{
+	struct drm_hgm_bo *bo = dmabuf_to_bo(dmabuf);
+	struct drm_hgm_device *hdev = drm_hgm_bo_device(bo);
+	struct drm_hgm_attach *a;
+	int err, idx;
+
+	if (!drm_dev_enter(hdev->drm, &idx))
+		return -ENODEV;
+	a = kzalloc(sizeof(*a), GFP_KERNEL);
+	if (!a) {
+		err = -ENOMEM;
+		goto out_exit;
+	}
+	/* for as long as it is attached: it maps with the lock held */
+	err = drm_hgm_pm_get(hdev);
+	if (err)
+		goto err_free;
+	a->attach = attach;
+	drm_hgm_attach_classify(bo, a);
+	dma_resv_lock(dmabuf->resv, NULL);
+	err = drm_hgm_attach_admit(bo, a);
+	dma_resv_unlock(dmabuf->resv);
+	if (err)
+		goto err_pm;
+	attach->priv = a;
+	drm_dev_exit(idx);
+	return 0;
+
+err_pm:
+	drm_hgm_pm_put(hdev);
+err_free:
+	kfree(a);
+out_exit:
+	drm_dev_exit(idx);
+	return err;
+}
+
+static void drm_hgm_dmabuf_detach(struct dma_buf *dmabuf,
+				  struct dma_buf_attachment *attach)
+{
+	struct drm_hgm_bo *bo = dmabuf_to_bo(dmabuf);
+	struct drm_hgm_attach *a = attach->priv;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	list_del(&a->link);
+	if (!a->p2p)
+		bo->ram_users--;
+	dma_resv_unlock(dmabuf->resv);
+	drm_hgm_pm_put(drm_hgm_bo_device(bo));
+	kfree(a);
+}
+
+static int drm_hgm_dmabuf_pin(struct dma_buf_attachment *attach)
+{
+	struct drm_hgm_bo *bo = dmabuf_to_bo(attach->dmabuf);
+	struct drm_hgm_attach *a = attach->priv;
+	u32 place = DRM_HGM_PLACE_RAM;
+	int err, idx;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+	if (!drm_dev_enter(drm_hgm_bo_device(bo)->drm, &idx))
+		return -ENODEV;
+	if (bo->tbo.pin_count)
+		place = bo->place;
+	else if (a->p2p && !bo->ram_users && bo->places & DRM_HGM_PLACE_VRAM)
+		place = DRM_HGM_PLACE_VRAM;
+	err = drm_hgm_bo_pin(bo, place);
+	drm_dev_exit(idx);
+	return err;
+}
+
+static void drm_hgm_dmabuf_unpin(struct dma_buf_attachment *attach)
+{
+	drm_hgm_bo_unpin(dmabuf_to_bo(attach->dmabuf));
+}
+
+/* Where this importer can reach it. */
+static int drm_hgm_map_place(struct drm_hgm_bo *bo, struct drm_hgm_attach *a)
+{
+	int err = 0;
+
+	if (!a->p2p) {
+		err = drm_hgm_bo_place(bo, DRM_HGM_PLACE_RAM, 0, true);
+	} else if (!bo->tbo.resource ||
+		   (bo->place == DRM_HGM_PLACE_VRAM && !drm_hgm_bo_visible(bo))) {
+		/* into the window, else to RAM */
+		err = drm_hgm_bo_place(bo, bo->places, DRM_HGM_MOVE_VISIBLE, true);
+	} else if (!(bo->places & bo->place) && !bo->tbo.pin_count) {
+		/* it was evicted; if it cannot come back, RAM will do as well */
+		err = drm_hgm_bo_place(bo, bo->places, DRM_HGM_MOVE_VISIBLE, true);
+		if (err == -ENOSPC || err == -EBUSY)
+			err = 0;
+	}
+	return err ?: drm_hgm_bo_populate(bo, true);
+}
+
+static int drm_hgm_segs_vram(struct drm_hgm_bo *bo, struct hgm_seg **segs,
+			     unsigned int *n)
+{
+	struct drm_hgm_vram_res *vres = to_vram_res(bo->tbo.resource);
+
+	*segs = kvmalloc_array(vres->n, sizeof(**segs), GFP_KERNEL);
+	if (!*segs)
+		return -ENOMEM;
+	for (*n = 0; *n < vres->n; ++*n)
+		(*segs)[*n] = (struct hgm_seg) {
+			.offset = vres->extents[*n].offset,
+			.size = vres->extents[*n].size,
+		};
+	return 0;
+}
+
+static int drm_hgm_segs_ram(struct drm_hgm_bo *bo, struct hgm_seg **segs,
+			    unsigned int *n)
+{
+	struct ttm_tt *ttm = bo->tbo.ttm;
+	struct hgm_seg *seg;
+
+	*segs = kvmalloc_array(ttm->num_pages, sizeof(**segs), GFP_KERNEL);
+	if (!*segs)
+		return -ENOMEM;
+	seg = *segs;
+	*seg = (struct hgm_seg) { .page = ttm->pages[0], .size = PAGE_SIZE };
+	for (pgoff_t i = 1; i < ttm->num_pages; i++) {
+		if (page_to_pfn(ttm->pages[i]) ==
+		    page_to_pfn(seg->page) + (seg->size >> PAGE_SHIFT))
+			seg->size += PAGE_SIZE;
+		else
+			*++seg = (struct hgm_seg) {
+				.page = ttm->pages[i], .size = PAGE_SIZE,
+			};
+	}
+	*n = seg - *segs + 1;
+	return 0;
+}
+
+static struct hgm_peer_map *drm_hgm_map_here(struct drm_hgm_bo *bo,
+					     struct dma_buf_attachment *attach,
+					     enum dma_data_direction dir)
+{
+	struct hgm_peer_map *map;
+	struct hgm_seg *segs;
+	unsigned int n;
+	int err;
+
+	if (bo->place == DRM_HGM_PLACE_VRAM)
+		err = drm_hgm_segs_vram(bo, &segs, &n);
+	else
+		err = drm_hgm_segs_ram(bo, &segs, &n);
+	if (err)
+		return ERR_PTR(err);
+	map = hgm_peer_map(&bo->peers, attach->dev, segs, n, dir, 0);
+	kvfree(segs);
+	return map;
+}
+
+static struct sg_table *drm_hgm_dmabuf_map(struct dma_buf_attachment *attach,
+					   enum dma_data_direction dir)
+{
+	struct drm_hgm_bo *bo = dmabuf_to_bo(attach->dmabuf);
+	struct drm_hgm_attach *a = attach->priv;
+	struct hgm_peer_map *map;
+	int err, idx;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+	if (!drm_dev_enter(drm_hgm_bo_device(bo)->drm, &idx))
+		return ERR_PTR(-ENODEV);
+	err = drm_hgm_map_place(bo, a);
+	if (err) {
+		map = ERR_PTR(err);
+		goto out;
+	}
+	map = drm_hgm_map_here(bo, attach, dir);
+	if (map == ERR_PTR(-EREMOTEIO) && bo->place == DRM_HGM_PLACE_VRAM &&
+	    bo->places & DRM_HGM_PLACE_RAM && !bo->tbo.pin_count) {
+		/* the topology has changed since it attached */
+		err = drm_hgm_bo_place(bo, DRM_HGM_PLACE_RAM, 0, true);
+		map = err ? ERR_PTR(err) : drm_hgm_map_here(bo, attach, dir);
+	}
+out:
+	drm_dev_exit(idx);
+	return IS_ERR(map) ? ERR_CAST(map) : &map->sgt;
+}
+
+static void drm_hgm_dmabuf_unmap(struct dma_buf_attachment *attach,
+				 struct sg_table *sgt, enum dma_data_direction dir)
+{
+	hgm_peer_unmap(container_of(sgt, struct hgm_peer_map, sgt));
+}
+
+/* Fences are the core's; platforms that need more than those are not supported. */
+static int drm_hgm_dmabuf_begin_cpu_access(struct dma_buf *dmabuf,
+					   enum dma_data_direction dir)
+{
+	struct drm_hgm_bo *bo = dmabuf_to_bo(dmabuf);
+
+	if (drm_dev_is_unplugged(drm_hgm_bo_device(bo)->drm))
+		return -ENODEV;
+	return drm_hgm_bo_error(bo);
+}
+
+static int drm_hgm_dmabuf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	int err, idx;
+
+	if (!drm_dev_enter(drm_hgm_bo_device(dmabuf_to_bo(dmabuf))->drm, &idx))
+		return -ENODEV;
+	err = drm_gem_dmabuf_vmap(dmabuf, map);
+	drm_dev_exit(idx);
+	return err;
+}
+
+static const struct dma_buf_ops drm_hgm_dmabuf_ops = {
+	.attach = drm_hgm_dmabuf_attach,
+	.detach = drm_hgm_dmabuf_detach,
+	.pin = drm_hgm_dmabuf_pin,
+	.unpin = drm_hgm_dmabuf_unpin,
+	.map_dma_buf = drm_hgm_dmabuf_map,
+	.unmap_dma_buf = drm_hgm_dmabuf_unmap,
+	.release = drm_gem_dmabuf_release,
+	.begin_cpu_access = drm_hgm_dmabuf_begin_cpu_access,
+	.mmap = drm_gem_dmabuf_mmap,
+	.vmap = drm_hgm_dmabuf_vmap,
+	.vunmap = drm_gem_dmabuf_vunmap,
+};
+
+bool drm_hgm_dmabuf_is_ours(struct dma_buf *dmabuf)
+{
+	return dmabuf->ops == &drm_hgm_dmabuf_ops;
+}
+
+/**
+ * drm_hgm_prime_export - export a buffer
+ * @obj: the buffer
+ * @flags: of the file
+ *
+ * &drm_gem_object_funcs.export.  Process context, reservation lock not held.
+ *
+ * Return: the dma-buf; or ERR_PTR(): -ENODEV: unplugged; or of dma_buf_export().
+ */
+struct dma_buf *drm_hgm_prime_export(struct drm_gem_object *obj, int flags)
+{
+	struct drm_device *drm = obj->dev;
+	struct dma_buf_export_info info = {
+		.exp_name = KBUILD_MODNAME,
+		.owner = drm->driver->fops->owner,
+		.ops = &drm_hgm_dmabuf_ops,
+		.size = obj->size,
+		.flags = flags,
+		.priv = obj,
+		.resv = obj->resv,
+	};
+
+	if (drm_dev_is_unplugged(drm))
+		return ERR_PTR(-ENODEV);
+	return drm_gem_dmabuf_export(drm, &info);
+}
+EXPORT_SYMBOL_GPL(drm_hgm_prime_export);

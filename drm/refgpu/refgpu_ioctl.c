@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * Ioctls: facts, life and place of buffers.  What they take is in
+ * include/uapi/drm/refgpu_drm.h.
+ */
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_ioctl.h>
+#include <drm/drm_utils.h>
+#include <drm/refgpu_drm.h>
+
+#include <linux/dma-resv.h>
+#include <linux/io.h>
+
+#include "refgpu_drv.h"
+
+static_assert((int)REFGPU_PLACE_VRAM == DRM_HGM_PLACE_VRAM);
+static_assert((int)REFGPU_PLACE_RAM == DRM_HGM_PLACE_RAM);
+static_assert(REFGPU_BO_VISIBLE == DRM_HGM_BO_VISIBLE);
+static_assert(REFGPU_MOVE_ASYNC == DRM_HGM_MOVE_ASYNC);
+
+/* The device stays, and stays resumed, until refgpu_exit().  0 or -ENODEV. */
+int refgpu_enter(struct drm_device *drm, int *idx)
+{
+	int err;
+
+	if (!drm_dev_enter(drm, idx))
+		return -ENODEV;
+	err = drm_hgm_pm_get(&to_refgpu(drm)->hdev);
+	if (err)
+		drm_dev_exit(*idx);
+	return err;
+}
+
+void refgpu_exit(struct drm_device *drm, int idx)
+{
+	drm_hgm_pm_put(&to_refgpu(drm)->hdev);
+	drm_dev_exit(idx);
+}
+
+/* With a reference; or NULL */
+struct drm_hgm_bo *refgpu_bo_lookup(struct drm_file *file, u32 handle)
+{
+	struct drm_gem_object *obj = drm_gem_object_lookup(file, handle);
+
+	return obj ? gem_to_drm_hgm_bo(obj) : NULL;
+}
+
+static int refgpu_device_info_ioctl(struct drm_device *drm, void *data,
+				    struct drm_file *file)
+{
+	struct refgpu_device *rdev = to_refgpu(drm);
+	struct drm_refgpu_device_info *args = data;
+	int err, idx;
+
+	if (args->flags || args->pad)
+		return -EINVAL;
+	err = refgpu_enter(drm, &idx);
+	if (err)
+		return err;
+	args->vram_size = hgm_region_size(rdev->region);
+	args->visible_size = hgm_region_visible_size(rdev->region);
+	args->vram_used = drm_hgm_vram_used(&rdev->hdev);
+	args->copy_bytes = readq(rdev->regs + REFGPU_REG_CNT_COPY_BYTES);
+	args->late_accesses = readq(rdev->regs + REFGPU_REG_ORACLE_LATE);
+	args->engine_resets = atomic64_read(&rdev->ring.resets);
+	refgpu_exit(drm, idx);
+	return 0;
+}
+
+static int refgpu_bo_create_ioctl(struct drm_device *drm, void *data,
+				  struct drm_file *file)
+{
+	struct drm_refgpu_bo_create *args = data;
+	struct drm_hgm_bo *bo;
+	int err, idx;
+
+	if (args->pad || args->flags & ~REFGPU_BO_FLAGS)
+		return -EINVAL;
+	err = refgpu_enter(drm, &idx);
+	if (err)
+		return err;
+	bo = drm_hgm_bo_create(&to_refgpu(drm)->hdev, args->size, args->placement,
+			       args->flags);
+	if (IS_ERR(bo)) {
+		err = PTR_ERR(bo);
+		goto out;
+	}
+	err = drm_gem_handle_create(file, &bo->tbo.base, &args->handle);
+	/* the handle has a reference of its own */
+	drm_hgm_bo_put(bo);
+out:
+	refgpu_exit(drm, idx);
+	return err;
+}
+
+static int refgpu_bo_mmap_ioctl(struct drm_device *drm, void *data,
+				struct drm_file *file)
+{
+	struct drm_refgpu_bo_mmap *args = data;
+	struct drm_hgm_bo *bo;
+	int err = 0;
+
+	if (args->flags)
+		return -EINVAL;
+	bo = refgpu_bo_lookup(file, args->handle);
+	if (!bo)
+		return -ENOENT;
+	/* imports are mapped by their dma-buf */
+	if (drm_gem_is_imported(&bo->tbo.base))
+		err = -EINVAL;
+	else
+		args->offset = drm_vma_node_offset_addr(&bo->tbo.base.vma_node);
+	drm_hgm_bo_put(bo);
+	return err;
+}
+
+static int refgpu_bo_info_ioctl(struct drm_device *drm, void *data,
+				struct drm_file *file)
+{
+	struct drm_refgpu_bo_info *args = data;
+	struct drm_hgm_bo *bo;
+	int err;
+
+	if (args->flags)
+		return -EINVAL;
+	bo = refgpu_bo_lookup(file, args->handle);
+	if (!bo)
+		return -ENOENT;
+	err = dma_resv_lock_interruptible(bo->tbo.base.resv, NULL);
+	if (err)
+		goto out;
+	args->size = bo->tbo.base.size;
+	args->placement = bo->place;
+	args->pinned = bo->tbo.pin_count;
+	args->moves = bo->moves;
+	args->revokes = bo->peers.revokes;
+	args->live_maps = hgm_peer_set_count(&bo->peers);
+	args->visible = drm_hgm_bo_visible(bo);
+	args->vram_offset = drm_hgm_bo_vram_offset(bo);
+	dma_resv_unlock(bo->tbo.base.resv);
+out:
+	drm_hgm_bo_put(bo);
+	return err;
+}
+
+static int refgpu_bo_move(struct drm_hgm_bo *bo, u32 place, u32 flags)
+{
+	struct dma_resv *resv = bo->tbo.base.resv;
+	long left;
+	int err;
+
+	if (bo->tbo.type != ttm_bo_type_device)
+		return -EINVAL;
+	err = dma_resv_lock_interruptible(resv, NULL);
+	if (err)
+		return err;
+	err = drm_hgm_bo_place(bo, place, flags, true);
+	err = err ?: drm_hgm_bo_populate(bo, true);
+	ttm_bo_unreserve(&bo->tbo);
+	if (err || flags & DRM_HGM_MOVE_ASYNC)
+		return err;
+	/* it may have been under way before */
+	left = dma_resv_wait_timeout(resv, DMA_RESV_USAGE_KERNEL, true,
+				     MAX_SCHEDULE_TIMEOUT);
+	return left < 0 ? left : drm_hgm_bo_error(bo);
+}
+
+static int refgpu_bo_move_ioctl(struct drm_device *drm, void *data,
+				struct drm_file *file)
+{
+	struct drm_refgpu_bo_move *args = data;
+	struct drm_hgm_bo *bo;
+	int err, idx;
+
+	if (args->pad || args->flags & ~REFGPU_MOVE_FLAGS)
+		return -EINVAL;
+	if (args->placement != REFGPU_PLACE_VRAM && args->placement != REFGPU_PLACE_RAM)
+		return -EINVAL;
+	err = refgpu_enter(drm, &idx);
+	if (err)
+		return err;
+	bo = refgpu_bo_lookup(file, args->handle);
+	if (!bo) {
+		err = -ENOENT;
+		goto out;
+	}
+	err = refgpu_bo_move(bo, args->placement, args->flags);
+	drm_hgm_bo_put(bo);
+out:
+	refgpu_exit(drm, idx);
+	return err;
+}
+
+static int refgpu_bo_wait_ioctl(struct drm_device *drm, void *data,
+				struct drm_file *file)
+{
+	struct drm_refgpu_bo_wait *args = data;
+	struct drm_hgm_bo *bo;
+	long left;
+	int err;
+
+	if (args->flags)
+		return -EINVAL;
+	bo = refgpu_bo_lookup(file, args->handle);
+	if (!bo)
+		return -ENOENT;
+	left = dma_resv_wait_timeout(bo->tbo.base.resv, DMA_RESV_USAGE_READ, true,
+				     drm_timeout_abs_to_jiffies(args->timeout_ns));
+	if (left > 0)
+		err = drm_hgm_bo_error(bo);
+	else
+		err = left ?: -ETIME;
+	drm_hgm_bo_put(bo);
+	return err;
+}
+
+#define REFGPU_IOCTL(name, func) \
+	DRM_IOCTL_DEF_DRV(REFGPU_##name, func, DRM_RENDER_ALLOW)
+
+const struct drm_ioctl_desc refgpu_ioctls[REFGPU_NR_IOCTLS] = {
+	REFGPU_IOCTL(DEVICE_INFO, refgpu_device_info_ioctl),
+	REFGPU_IOCTL(BO_CREATE, refgpu_bo_create_ioctl),
+	REFGPU_IOCTL(BO_MMAP, refgpu_bo_mmap_ioctl),
+	REFGPU_IOCTL(BO_INFO, refgpu_bo_info_ioctl),
+	REFGPU_IOCTL(BO_MOVE, refgpu_bo_move_ioctl),
+	REFGPU_IOCTL(BO_WAIT, refgpu_bo_wait_ioctl),
+	REFGPU_IOCTL(BO_FILL, refgpu_bo_fill_ioctl),
+	REFGPU_IOCTL(BO_CRC, refgpu_bo_crc_ioctl),
+	REFGPU_IOCTL(BO_COPY, refgpu_bo_copy_ioctl),
+};

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * Suspend, hibernation, runtime PM and function level reset.
+ *
+ * VRAM is taken for lost in D3 and at a reset, so buffers leave it before.  Whoever
+ * needs the device awake holds drm_hgm_pm_get().  Runtime PM is off until
+ * user space writes "auto" to power/control, as for any PCI device.
+ */
+#include <linux/pci.h>
+#include <linux/pm_runtime.h>
+
+#include "refgpu_drv.h"
+
+#define REFGPU_AUTOSUSPEND_MS	3000
+
+/* User space is frozen, and everything still works. */
+static int refgpu_pm_prepare(struct device *dev)
+{
+	struct refgpu_device *rdev = dev_get_drvdata(dev);
+	int err;
+
+	err = pm_runtime_resume_and_get(dev);
+	if (err)
+		return err;
+	err = drm_hgm_device_evict(&rdev->hdev, HGM_REVOKE_SUSPEND);
+	if (err)
+		pm_runtime_put_autosuspend(dev);
+	return err;
+}
+
+static void refgpu_pm_complete(struct device *dev)
+{
+	pm_runtime_put_autosuspend(dev);
+}
+
+static int refgpu_pm_suspend(struct device *dev)
+{
+	struct refgpu_device *rdev = dev_get_drvdata(dev);
+
+	drm_sched_wqueue_stop(&rdev->sched);
+	refgpu_ring_stop(rdev);
+	return 0;
+}
+
+static int refgpu_pm_resume(struct device *dev)
+{
+	struct refgpu_device *rdev = dev_get_drvdata(dev);
+
+	refgpu_oracle_release_all(rdev);
+	refgpu_ring_start(rdev);
+	drm_sched_wqueue_start(&rdev->sched);
+	return 0;
+}
+
+static int refgpu_runtime_suspend(struct device *dev)
+{
+	struct refgpu_device *rdev = dev_get_drvdata(dev);
+
+	/* -EAGAIN and -EBUSY: the core tries again later, others are fatal to it */
+	if (drm_hgm_device_evict(&rdev->hdev, HGM_REVOKE_SUSPEND))
+		return -EBUSY;
+	return refgpu_pm_suspend(dev);
+}
+
+const struct dev_pm_ops refgpu_pm_ops = {
+	.prepare = refgpu_pm_prepare,
+	.complete = refgpu_pm_complete,
+	SYSTEM_SLEEP_PM_OPS(refgpu_pm_suspend, refgpu_pm_resume)
+	RUNTIME_PM_OPS(refgpu_runtime_suspend, refgpu_pm_resume, NULL)
+};
+
+/* Function level reset by sysfs.  User space is not frozen: jobs queue up. */
+static void refgpu_reset_prepare(struct pci_dev *pdev)
+{
+	struct refgpu_device *rdev = pci_get_drvdata(pdev);
+
+	if (drm_hgm_device_evict(&rdev->hdev, HGM_REVOKE_UNPLUG))
+		dev_warn(&pdev->dev, "reset with buffers in VRAM\n");
+	refgpu_pm_suspend(&pdev->dev);
+}
+
+static void refgpu_reset_done(struct pci_dev *pdev)
+{
+	struct refgpu_device *rdev = pci_get_drvdata(pdev);
+
+	/* what was put into VRAM meanwhile is not released, so tell nothing */
+	refgpu_ring_start(rdev);
+	drm_sched_wqueue_start(&rdev->sched);
+}
+
+const struct pci_error_handlers refgpu_err_handler = {
+	.reset_prepare = refgpu_reset_prepare,
+	.reset_done = refgpu_reset_done,
+};
+
+/* The core holds one reference for probe(). */
+void refgpu_pm_init(struct refgpu_device *rdev)
+{
+	struct device *dev = &rdev->pdev->dev;
+
+	pm_runtime_set_autosuspend_delay(dev, REFGPU_AUTOSUSPEND_MS);
+	pm_runtime_use_autosuspend(dev);
+	pm_runtime_mark_last_busy(dev);
+	pm_runtime_put_autosuspend(dev);
+}
+
+void refgpu_pm_fini(struct refgpu_device *rdev)
+{
+	struct device *dev = &rdev->pdev->dev;
+
+	pm_runtime_get_sync(dev);
+	pm_runtime_dont_use_autosuspend(dev);
+}

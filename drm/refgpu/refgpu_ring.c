@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * The ring of the copy engine: submission, completion, reset.
+ *
+ * The engine stops at an error or may hang.  Then it is reset and all unfinished
+ * jobs are given to it again, in order; one that fails too often is taken out
+ * and its fence gets -EIO.  Nothing here allocates.
+ */
+#include <linux/delay.h>
+#include <linux/dma-mapping.h>
+#include <linux/interrupt.h>
+#include <linux/io.h>
+#include <linux/iopoll.h>
+#include <linux/pci.h>
+
+#include "refgpu_drv.h"
+
+#define REFGPU_RESET_TIMEOUT_US	1000000
+
+static_assert(sizeof(struct refgpu_desc) == REFGPU_DESC_SIZE);
+
+static bool refgpu_gone(struct refgpu_device *rdev)
+{
+	return readl(rdev->regs + REFGPU_REG_ID) != REFGPU_ID_MAGIC;
+}
+
+static u64 refgpu_fence_read(struct refgpu_device *rdev, unsigned int what)
+{
+	return le64_to_cpu(READ_ONCE(*(__le64 *)(rdev->ring.fence + what)));
+}
+
+static u64 refgpu_progress(struct refgpu_device *rdev)
+{
+	return readq(rdev->regs + REFGPU_REG_CNT_COPY_BYTES) +
+	       readq(rdev->regs + REFGPU_REG_CNT_DESCS);
+}
+
+static void refgpu_ring_emit(struct refgpu_device *rdev, struct refgpu_job *job)
+{
+	struct refgpu_ring *ring = &rdev->ring;
+	u64 seqno = job->first;
+
+	lockdep_assert_held(&ring->lock);
+	/* a second try must not go on from the first one's value */
+	if (job->crc)
+		*job->crc = 0;
+	for (unsigned int i = 0; i <= job->fill; i++) {
+		void *entry = ring->entries + REFGPU_RING_ENTRY_SIZE *
+			      (ring->tail++ % REFGPU_RING_COUNT);
+
+		*(__le64 *)(entry + REFGPU_RING_IB_ADDR) = cpu_to_le64(job->ibs[i].dma);
+		*(__le32 *)(entry + REFGPU_RING_IB_COUNT) = cpu_to_le32(job->ibs[i].count);
+		*(__le32 *)(entry + REFGPU_RING_FLAGS) = 0;
+		*(__le64 *)(entry + REFGPU_RING_SEQNO) = cpu_to_le64(seqno++);
+	}
+}
+
+/* writel() orders the entries before the doorbell. */
+static void refgpu_ring_doorbell(struct refgpu_device *rdev)
+{
+	writel(rdev->ring.tail, rdev->regs + REFGPU_REG_CE_TAIL);
+}
+
+/*
+ * Give a job to the engine.  The scheduler's credits make sure of room.  From
+ * the scheduler's work item.  0 or -ENODEV.
+ */
+int refgpu_ring_push(struct refgpu_device *rdev, struct refgpu_job *job)
+{
+	struct refgpu_ring *ring = &rdev->ring;
+
+	guard(spinlock_irqsave)(&ring->lock);
+	if (ring->dead)
+		return -ENODEV;
+	job->first = ring->seqno + 1;
+	ring->seqno += job->fill + 1;
+	job->last = ring->seqno;
+	if (list_empty(&ring->inflight))
+		ring->progress = refgpu_progress(rdev);
+	list_add_tail(&job->link, &ring->inflight);
+	if (!ring->stopped) {
+		refgpu_ring_emit(rdev, job);
+		refgpu_ring_doorbell(rdev);
+	}
+	return 0;
+}
+
+/* The job may be freed by the scheduler as soon as its fence has signalled. */
+static void refgpu_job_done(struct refgpu_job *job, int err)
+{
+	struct dma_fence *hw = dma_fence_get(job->hw);
+
+	list_del_init(&job->link);
+	if (err)
+		dma_fence_set_error(hw, err);
+	dma_fence_signal(hw);
+	dma_fence_put(hw);
+}
+
+static void refgpu_ring_complete(struct refgpu_device *rdev)
+{
+	u64 seqno = refgpu_fence_read(rdev, REFGPU_FENCE_SEQNO);
+	struct refgpu_job *job, *tmp;
+
+	lockdep_assert_held(&rdev->ring.lock);
+	/* a second try of a job writes smaller numbers, all below its last */
+	dma_rmb();
+	list_for_each_entry_safe(job, tmp, &rdev->ring.inflight, link) {
+		if (job->last > seqno)
+			break;
+		refgpu_job_done(job, 0);
+	}
+}
+
+irqreturn_t refgpu_ring_irq(int irq, void *data)
+{
+	struct refgpu_device *rdev = data;
+	u32 status = readl(rdev->regs + REFGPU_REG_IRQ_STATUS);
+
+	if (!status || status == ~0U)
+		return IRQ_NONE;
+	/* before we look: what comes later raises it again */
+	writel(status, rdev->regs + REFGPU_REG_IRQ_STATUS);
+	scoped_guard(spinlock_irqsave, &rdev->ring.lock)
+		refgpu_ring_complete(rdev);
+	if (status & REFGPU_IRQ_CE_ERROR)
+		drm_sched_fault(&rdev->sched);
+	return IRQ_HANDLED;
+}
+
+static void refgpu_ring_program(struct refgpu_device *rdev)
+{
+	struct refgpu_ring *ring = &rdev->ring;
+	void __iomem *regs = rdev->regs;
+
+	writeq(ring->entries_dma, regs + REFGPU_REG_CE_RING_ADDR);
+	writel(REFGPU_RING_COUNT, regs + REFGPU_REG_CE_RING_COUNT);
+	writeq(ring->fence_dma, regs + REFGPU_REG_CE_FENCE_ADDR);
+	writel(REFGPU_IRQ_CE_FENCE | REFGPU_IRQ_CE_ERROR, regs + REFGPU_REG_IRQ_ENABLE);
+	writel(REFGPU_CE_CTRL_ENABLE, regs + REFGPU_REG_CE_CTRL);
+	ring->tail = 0;
+}
+
+/* Afterwards no DMA of the old work happens.  False if the device is gone. */
+static bool refgpu_ring_reset(struct refgpu_device *rdev)
+{
+	u32 ctrl;
+
+	writel(REFGPU_CE_CTRL_RESET, rdev->regs + REFGPU_REG_CE_CTRL);
+	return !readl_poll_timeout(rdev->regs + REFGPU_REG_CE_CTRL, ctrl,
+				   !(ctrl & REFGPU_CE_CTRL_RESET), 10,
+				   REFGPU_RESET_TIMEOUT_US) && !refgpu_gone(rdev);
+}
+
+/* The engine said which, or it hangs in the first. */
+static struct refgpu_job *refgpu_ring_culprit(struct refgpu_device *rdev, bool error)
+{
+	u64 seqno = refgpu_fence_read(rdev, REFGPU_FENCE_ERR_SEQNO);
+	struct refgpu_job *job;
+
+	lockdep_assert_held(&rdev->ring.lock);
+	if (error)
+		list_for_each_entry(job, &rdev->ring.inflight, link)
+			if (seqno >= job->first && seqno <= job->last)
+				return job;
+	return list_first_entry_or_null(&rdev->ring.inflight, struct refgpu_job, link);
+}
+
+static void refgpu_ring_kill(struct refgpu_device *rdev)
+{
+	struct refgpu_job *job, *tmp;
+
+	lockdep_assert_held(&rdev->ring.lock);
+	rdev->ring.dead = true;
+	list_for_each_entry_safe(job, tmp, &rdev->ring.inflight, link)
+		refgpu_job_done(job, -ENODEV);
+}
+
+/* All unfinished work again, from the start of each job: copies bear that. */
+static void refgpu_ring_restart(struct refgpu_device *rdev)
+{
+	struct refgpu_ring *ring = &rdev->ring;
+	struct refgpu_job *job;
+
+	lockdep_assert_held(&ring->lock);
+	refgpu_ring_program(rdev);
+	list_for_each_entry(job, &ring->inflight, link)
+		refgpu_ring_emit(rdev, job);
+	ring->progress = refgpu_progress(rdev);
+	ring->stopped = false;
+	if (!list_empty(&ring->inflight))
+		refgpu_ring_doorbell(rdev);
+}
+
+static void refgpu_ring_blame(struct refgpu_device *rdev, bool error)
+{
+	struct refgpu_job *job = refgpu_ring_culprit(rdev, error);
+
+	lockdep_assert_held(&rdev->ring.lock);
+	if (job && ++job->fails >= REFGPU_TRIES)
+		refgpu_job_done(job, -EIO);
+}
+
+/* Does it still do something, only slowly? */
+static bool refgpu_ring_is_alive(struct refgpu_device *rdev)
+{
+	struct refgpu_ring *ring = &rdev->ring;
+	u64 now = refgpu_progress(rdev);
+
+	lockdep_assert_held(&ring->lock);
+	if (list_empty(&ring->inflight))
+		return true;
+	swap(ring->progress, now);
+	return ring->progress != now;
+}
+
+/*
+ * An error, or a job takes too long.  From the recovery work queue, of which
+ * there is one at a time.
+ */
+void refgpu_ring_recover(struct refgpu_device *rdev)
+{
+	struct refgpu_ring *ring = &rdev->ring;
+	bool alive, error = false;
+
+	scoped_guard(spinlock_irq, &ring->lock) {
+		if (ring->dead || ring->stopped)
+			return;
+		refgpu_ring_complete(rdev);
+		if (!refgpu_gone(rdev)) {
+			error = readl(rdev->regs + REFGPU_REG_CE_STATUS) &
+				REFGPU_CE_STATUS_ERROR;
+			if (!error && refgpu_ring_is_alive(rdev))
+				return;
+		}
+		ring->stopped = true;
+	}
+	alive = refgpu_ring_reset(rdev);
+	atomic64_inc(&ring->resets);
+	dev_notice_ratelimited(&rdev->pdev->dev, "copy engine %s, %s\n",
+			       error ? "failed" : "hangs",
+			       alive ? "reset" : "does not answer, given up");
+	guard(spinlock_irq)(&ring->lock);
+	refgpu_ring_complete(rdev);
+	if (!alive) {
+		refgpu_ring_kill(rdev);
+		return;
+	}
+	refgpu_ring_blame(rdev, error);
+	refgpu_ring_restart(rdev);
+}
+
+/* Surprise removal: end what will never be done. */
+void refgpu_ring_check(struct refgpu_device *rdev)
+{
+	guard(spinlock_irq)(&rdev->ring.lock);
+	if (refgpu_gone(rdev))
+		refgpu_ring_kill(rdev);
+}
+
+void refgpu_ring_cancel(struct refgpu_job *job)
+{
+	guard(spinlock_irq)(&job->rdev->ring.lock);
+	if (!list_empty(&job->link))
+		refgpu_job_done(job, -ECANCELED);
+}
+
+/* After a reset of the device; with what came while it was stopped */
+void refgpu_ring_start(struct refgpu_device *rdev)
+{
+	guard(spinlock_irq)(&rdev->ring.lock);
+	if (!rdev->ring.dead)
+		refgpu_ring_restart(rdev);
+}
+
+void refgpu_ring_stop(struct refgpu_device *rdev)
+{
+	scoped_guard(spinlock_irq, &rdev->ring.lock) {
+		rdev->ring.stopped = true;
+		if (refgpu_gone(rdev))
+			refgpu_ring_kill(rdev);
+	}
+	writel(0, rdev->regs + REFGPU_REG_IRQ_ENABLE);
+	refgpu_ring_reset(rdev);
+}
+
+int refgpu_ring_init(struct refgpu_device *rdev)
+{
+	struct refgpu_ring *ring = &rdev->ring;
+	struct device *dev = &rdev->pdev->dev;
+
+	spin_lock_init(&ring->lock);
+	INIT_LIST_HEAD(&ring->inflight);
+	ring->entries = dmam_alloc_coherent(dev, REFGPU_RING_COUNT *
+					    REFGPU_RING_ENTRY_SIZE,
+					    &ring->entries_dma, GFP_KERNEL);
+	ring->fence = dmam_alloc_coherent(dev, PAGE_SIZE, &ring->fence_dma, GFP_KERNEL);
+	return ring->entries && ring->fence ? 0 : -ENOMEM;
+}
+
+void refgpu_ring_fini(struct refgpu_device *rdev)
+{
+	refgpu_ring_stop(rdev);
+	WARN_ON(!list_empty(&rdev->ring.inflight));
+}
