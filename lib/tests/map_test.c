@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * map.c, route.c: tables and routes.
+ */
+#include <kunit/test.h>
+#include <linux/dma-mapping.h>
+#include <linux/limits.h>
+#include <linux/sizes.h>
+
+#include "fake.h"
+#include "../internal.h"
+
+static struct page *ram_pages(struct kunit *test, unsigned int order)
+{
+	struct page *page = alloc_pages(GFP_KERNEL | __GFP_COMP, order);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	return page;
+}
+
+/* RAM and VRAM in one table: pieces in order, contiguous ones merged, kinds apart. */
+static void map_mixed(struct kunit *test)
+{
+	struct fake_gpu *gpu = fake_gpu(test);
+	struct hgm_region *region = fake_region(gpu);
+	struct device *peer = fake_device(test, "fake-peer");
+	struct page *ram = ram_pages(test, 1);
+	struct hgm_seg segs[] = {
+		{ .offset = 0, .size = SZ_4K },
+		{ .offset = SZ_4K, .size = SZ_8K },
+		{ .page = ram, .size = SZ_4K },
+		{ .page = ram + 1, .size = SZ_4K },
+		{ .offset = SZ_64K, .size = SZ_4K },
+	};
+	u64 len[] = { 3 * SZ_4K, SZ_8K, SZ_4K }, addr[] = {
+		hgm_bar_phys(region, 0), page_to_phys(ram), hgm_bar_phys(region, SZ_64K),
+	};
+	struct scatterlist *sg;
+	struct sg_table sgt;
+	int i;
+
+	dma_set_max_seg_size(peer, UINT_MAX);
+	KUNIT_ASSERT_EQ(test, hgm_map_segs(region, peer, segs, ARRAY_SIZE(segs),
+					   DMA_BIDIRECTIONAL, &sgt), 0);
+	KUNIT_EXPECT_EQ(test, sgt.nents, 3);
+	for_each_sgtable_dma_sg(&sgt, sg, i) {
+		KUNIT_EXPECT_EQ(test, sg_dma_len(sg), len[i]);
+		KUNIT_EXPECT_EQ(test, sg_dma_address(sg), addr[i]);
+	}
+	hgm_unmap_segs(peer, &sgt, DMA_BIDIRECTIONAL);
+	__free_pages(ram, 1);
+}
+
+/* Entries respect the segment limit of the peer, and none is lost. */
+static void map_segment_limit(struct kunit *test)
+{
+	struct fake_gpu *gpu = fake_gpu(test);
+	struct hgm_region *region = fake_region(gpu);
+	struct device *peer = fake_device(test, "fake-peer");
+	struct hgm_seg seg = { .size = FAKE_VISIBLE };
+	struct scatterlist *sg;
+	struct sg_table sgt;
+	u64 at = 0;
+	int i;
+
+	dma_set_max_seg_size(peer, SZ_64K + SZ_4K - 1);
+	KUNIT_ASSERT_EQ(test, hgm_map_segs(region, peer, &seg, 1, DMA_TO_DEVICE, &sgt), 0);
+	for_each_sgtable_dma_sg(&sgt, sg, i) {
+		KUNIT_EXPECT_LE(test, sg_dma_len(sg), SZ_64K);
+		KUNIT_EXPECT_EQ(test, sg_dma_address(sg), hgm_bar_phys(region, at));
+		at += sg_dma_len(sg);
+	}
+	KUNIT_EXPECT_EQ(test, at, FAKE_VISIBLE);
+	hgm_unmap_segs(peer, &sgt, DMA_TO_DEVICE);
+}
+
+/* Each bad piece with its errno, and an empty table. */
+static void map_refuses(struct kunit *test)
+{
+	struct fake_gpu *gpu = fake_gpu(test);
+	struct hgm_region *region = fake_region(gpu);
+	struct device *peer = fake_device(test, "fake-peer");
+	struct page *priv = hgm_private_page(region, 0);
+	struct {
+		struct hgm_seg seg;
+		int err;
+	} bad[] = {
+		{ { .offset = 0, .size = 0 }, -EINVAL },
+		{ { .offset = 1, .size = SZ_4K }, -EINVAL },
+		{ { .offset = 0, .size = SZ_4K + 1 }, -EINVAL },
+		{ { .offset = ALIGN_DOWN(U64_MAX, SZ_4K), .size = SZ_8K }, -EINVAL },
+		{ { .offset = FAKE_VISIBLE, .size = SZ_4K }, -ERANGE },
+		{ { .offset = FAKE_VISIBLE - SZ_4K, .size = SZ_8K }, -ERANGE },
+		{ { .page = priv, .size = SZ_4K }, -EINVAL },
+	};
+	struct sg_table sgt;
+
+	for (int i = 0; i < ARRAY_SIZE(bad); i++) {
+		KUNIT_EXPECT_EQ_MSG(test, hgm_map_segs(region, peer, &bad[i].seg, 1,
+						       DMA_TO_DEVICE, &sgt),
+				    bad[i].err, "case %d", i);
+		KUNIT_EXPECT_NULL(test, sgt.sgl);
+	}
+	KUNIT_EXPECT_EQ(test, hgm_map_segs(region, peer, NULL, 0, DMA_TO_DEVICE, &sgt),
+			-EINVAL);
+}
+
+/* The topology's verdict is the answer; with a way the probe names it. */
+static void route_answers(struct kunit *test)
+{
+	struct fake_gpu *gpu = fake_gpu(test);
+	struct hgm_region *region = fake_region(gpu);
+	struct device *peer = fake_device(test, "fake-peer");
+	static const enum hgm_reason why[] = {
+		HGM_REASON_ACS, HGM_REASON_HOST_BRIDGE, HGM_REASON_NOT_PCI,
+	};
+	enum hgm_reason reason;
+
+	for (int i = 0; i < ARRAY_SIZE(why); i++) {
+		gpu->provider.reach = why[i];
+		KUNIT_EXPECT_EQ(test, hgm_peer_route(region, peer, &reason),
+				HGM_ROUTE_NONE);
+		KUNIT_EXPECT_EQ(test, reason, why[i]);
+	}
+	gpu->provider.reach = HGM_REASON_OK;
+	KUNIT_EXPECT_EQ(test, hgm_peer_route(region, peer, &reason), HGM_ROUTE_HOST);
+	KUNIT_EXPECT_EQ(test, reason, HGM_REASON_OK);
+	KUNIT_EXPECT_EQ(test, hgm_peer_route(region, peer, NULL), HGM_ROUTE_HOST);
+	KUNIT_EXPECT_STREQ(test, hgm_route_name(HGM_ROUTE_BUS), "bus");
+	KUNIT_EXPECT_STREQ(test, hgm_reason_name(HGM_REASON_SMALL_BAR), "small-bar");
+}
+
+/* A region without P2PDMA pages has no route, and says so. */
+static void route_private_only(struct kunit *test)
+{
+	struct fake_gpu *gpu = fake_gpu(test);
+	struct device *peer = fake_device(test, "fake-peer");
+	enum hgm_reason reason;
+
+	gpu->desc.flags = HGM_F_PRIVATE;
+	gpu->desc.visible_size = 0;
+	gpu->desc.provider = NULL;
+	KUNIT_EXPECT_EQ(test, hgm_peer_route(fake_region(gpu), peer, &reason),
+			HGM_ROUTE_NONE);
+	KUNIT_EXPECT_EQ(test, reason, HGM_REASON_NO_CONFIG);
+}
+
+static struct kunit_case map_cases[] = {
+	KUNIT_CASE(map_mixed),
+	KUNIT_CASE(map_segment_limit),
+	KUNIT_CASE(map_refuses),
+	KUNIT_CASE(route_answers),
+	KUNIT_CASE(route_private_only),
+	{}
+};
+
+static struct kunit_suite map_suite = {
+	.name = "hgm_map",
+	.test_cases = map_cases,
+};
+kunit_test_suite(map_suite);
