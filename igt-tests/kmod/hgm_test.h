@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Copyright (c) 2026 The HGM authors
+ */
+#ifndef HGM_TEST_H
+#define HGM_TEST_H
+
+#include <linux/mutex.h>
+#include <linux/types.h>
+
+struct dentry;
+struct device;
+struct dma_buf_attachment;
+struct sg_table;
+
+#define HGM_TEST_SLOTS	4
+
+enum hgm_test_mode {
+	HGM_TEST_NONE,
+	HGM_TEST_STATIC,	/* no ops: cannot be told to let go */
+	HGM_TEST_DYNAMIC,	/* peer2peer, unmaps when told */
+	HGM_TEST_RAM_ONLY,	/* dynamic, without peer2peer */
+	HGM_TEST_PINNED,	/* peer2peer, pins, unmaps when told */
+	HGM_TEST_FOREVER,	/* peer2peer, pins, cannot be told */
+	HGM_TEST_DEAF,		/* dynamic, ignores what it is told */
+};
+
+struct hgm_test_slot {
+	struct hgm_test_import *import;
+	enum hgm_test_mode mode;
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+	bool pinned;
+	unsigned int told;	/* calls of invalidate_mappings */
+};
+
+struct hgm_test_import {
+	struct device *dev;
+	struct mutex lock;	/* guards what follows; the slots' sgt: also by the resv */
+	int result;
+	unsigned int last;	/* slot shown by a read */
+	struct hgm_test_slot slot[HGM_TEST_SLOTS];
+};
+
+void hgm_test_import_init(struct hgm_test_import *im, struct device *dev,
+			  struct dentry *dir);
+void hgm_test_import_fini(struct hgm_test_import *im);
+
+#endif /* HGM_TEST_H */

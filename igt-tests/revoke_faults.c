@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * Importers that are slow, deaf or killed, and the positive control.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hgm_revoke.h"
+#include "importer.h"
+
+#define SIZE	(4 * HGM_MIB)
+#define PATTERN	0x7e50cedeu
+
+static const char timeout_param[] = "/sys/module/hgm/parameters/revoke_timeout_ms";
+
+struct reader {
+	struct ibv_mr *mr;
+	int ret;
+};
+
+static void *read_all(void *arg)
+{
+	struct reader *r = arg;
+	uint32_t crc;
+
+	r->ret = hgm_nic_crc(&nic[0], r->mr, 0, HGM_MIB, &crc);
+	return NULL;
+}
+
+/* DMA of HGM_MIB that takes latency_us, and a move away in the middle of it */
+static int move_below_dma(struct ibv_mr *mr, uint32_t handle, unsigned int latency_us)
+{
+	struct reader r = { .mr = mr };
+	pthread_t thread;
+	int ret;
+
+	igt_assert_eq(hgm_bo_move(gpu[0].fd, handle, REFGPU_PLACE_VRAM, 0), 0);
+	igt_assert_eq(hgm_nic_inject(&nic[0], "dma_latency_us", latency_us), 0);
+	igt_assert_eq(pthread_create(&thread, NULL, read_all, &r), 0);
+	hgm_sleep_us(latency_us / 4);
+	ret = hgm_bo_move(gpu[0].fd, handle, REFGPU_PLACE_RAM, 0);
+	pthread_join(thread, NULL);
+	igt_assert_eq(hgm_nic_inject(&nic[0], "dma_latency_us", 0), 0);
+	igt_assert_eq(ret, 0);
+	return r.ret;
+}
+
+/*
+ * The counters must be able to see what they are there for: a NIC that answers
+ * without waiting makes both move.  Reads only, late writes would do damage.
+ */
+static void test_control(void)
+{
+	uint32_t handle = hgm_bo(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM), crc;
+	int dmabuf = hgm_export(gpu[0].fd, handle);
+	struct ibv_mr *mr = hgm_reg(0, dmabuf, SIZE, HGM_NIC_DYNAMIC);
+	uint64_t late_dma = 0, late_vram = 0;
+	struct drm_refgpu_device_info info;
+	struct refnic_stats before, after;
+	unsigned int latency = 100000;
+	bool route;
+
+	igt_assert_eq(hgm_nic_crc(&nic[0], mr, 0, HGM_PAGE, &crc), 0);
+	route = hgm_has_route(0, 0);
+	igt_assert_eq(hgm_nic_stats(&nic[0], &before), 0);
+	igt_assert_eq(hgm_nic_inject(&nic[0], "dma_chunk", HGM_MIB), 0);
+	igt_assert_eq(hgm_nic_inject(&nic[0], "no_drain", 1), 0);
+	for (int i = 0; i < 12 && !(late_dma && (late_vram || !route)); i++) {
+		move_below_dma(mr, handle, latency);
+		igt_assert_eq(hgm_nic_stats(&nic[0], &after), 0);
+		igt_assert_eq(hgm_gpu_info(gpu[0].fd, &info), 0);
+		late_dma = after.late - before.late;
+		late_vram = info.late_accesses;
+		latency = latency < 800000 ? 2 * latency : latency;
+	}
+	igt_assert_eq(hgm_nic_inject(&nic[0], "no_drain", 0), 0);
+	igt_assert_eq(hgm_nic_inject(&nic[0], "dma_chunk", 65536), 0);
+	igt_info("late_dma=%" PRIu64 " late_vram=%" PRIu64 "\n", late_dma, late_vram);
+	igt_assert_lt_u64(0, late_dma);
+	/* without a route the NIC never is in VRAM */
+	igt_assert(late_vram || !route);
+	igt_assert_eq(hgm_nic_dereg(mr), 0);
+	close(dmabuf);
+	hgm_gpu_inject(&gpu[0], "oracle_late", 0);
+	hgm_late_expected = true;
+}
+
+/* The same with the wait: slow, and nothing late */
+static void test_slow_dma(void)
+{
+	uint32_t handle = hgm_bo(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM);
+	int dmabuf = hgm_export(gpu[0].fd, handle);
+	struct ibv_mr *mr = hgm_reg(0, dmabuf, SIZE, HGM_NIC_DYNAMIC);
+	struct refnic_stats before, after;
+
+	igt_assert_eq(hgm_nic_stats(&nic[0], &before), 0);
+	igt_assert_eq(hgm_nic_inject(&nic[0], "dma_chunk", HGM_MIB), 0);
+	for (int i = 0; i < 3; i++)
+		igt_assert_eq(move_below_dma(mr, handle, 300000), 0);
+	igt_assert_eq(hgm_nic_inject(&nic[0], "dma_chunk", 65536), 0);
+	igt_assert_eq(hgm_nic_stats(&nic[0], &after), 0);
+	igt_assert_lte_u64(2, after.invalidates_inflight - before.invalidates_inflight);
+	igt_assert_eq(hgm_nic_dereg(mr), 0);
+	close(dmabuf);
+}
+
+static void test_slow_invalidate(void)
+{
+	revoke_stream_begin(1, SIZE);
+	for (int i = 0; i < HGM_TEST_NICS; i++)
+		igt_assert_eq(hgm_nic_inject(&nic[i], "inject_inv_delay_us", 20000), 0);
+	for (int i = 0; i < 10; i++) {
+		uint64_t t = hgm_now_ns();
+
+		igt_assert_eq(stream_move(&st, 2 - (i & 1)), 0);
+		igt_assert_lte_u64(20000000, hgm_now_ns() - t);
+		igt_assert_eq(stream_wait_progress(&st, 1, 20000), 0);
+	}
+	for (int i = 0; i < HGM_TEST_NICS; i++)
+		igt_assert_eq(hgm_nic_inject(&nic[i], "inject_inv_delay_us", 0), 0);
+	revoke_stream_end();
+}
+
+#define SMALL	(2 * HGM_MIB)
+
+/* No buffer made now may lie in [start, start + SIZE), however full VRAM gets */
+static void assert_never_handed_out(uint64_t start)
+{
+	struct drm_refgpu_device_info info;
+	uint32_t handle[1024];
+	unsigned int n = 0;
+
+	igt_assert_eq(hgm_gpu_info(gpu[0].fd, &info), 0);
+	while (n < HGM_ARRAY_SIZE(handle) && n < info.vram_size / SMALL) {
+		struct drm_refgpu_bo_info bo;
+
+		if (hgm_bo_create(gpu[0].fd, SMALL, REFGPU_PLACE_VRAM, 0, &handle[n]))
+			break;
+		igt_assert_eq(hgm_bo_info(gpu[0].fd, handle[n++], &bo), 0);
+		igt_assert_f(bo.vram_offset >= start + SIZE ||
+			     bo.vram_offset + SMALL <= start,
+			     "quarantined memory at %#" PRIx64 " given to a buffer at %#llx\n",
+			     start, bo.vram_offset);
+	}
+	igt_assert_lt_u64(info.vram_size / SMALL / 2, n);
+	while (n)
+		igt_assert_eq(hgm_bo_close(gpu[0].fd, handle[--n]), 0);
+}
+
+static void test_deaf_importer(void)
+{
+	struct drm_refgpu_bo_info bo;
+	struct hgm_importer_state s;
+	int dmabuf, mark;
+	uint32_t handle;
+	uint64_t t;
+
+	hgm_importer_load();
+	handle = hgm_bo(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM);
+	igt_assert_eq(hgm_bo_fill_seq(gpu[0].fd, handle, 0, SIZE, PATTERN, 1), 0);
+	dmabuf = hgm_export(gpu[0].fd, handle);
+	igt_assert_eq(hgm_importer_take(0, dmabuf, "deaf"), 0);
+	igt_require_f(hgm_importer_has_route(0), "no route, no mapping of VRAM\n");
+	igt_assert_eq(hgm_bo_info(gpu[0].fd, handle, &bo), 0);
+	igt_assert_eq(hgm_file_write_u64(timeout_param, 500), 0);
+	mark = hgm_dmesg_mark();
+	t = hgm_now_ns();
+	igt_assert_eq(hgm_bo_move(gpu[0].fd, handle, REFGPU_PLACE_RAM, 0), 0);
+	igt_assert_lte_u64(hgm_now_ns() - t, 10000000000ULL);
+	hgm_importer_read(0, &s);
+	igt_assert_eq(s.told, 1);
+	igt_assert_eq(s.mapped, 1);
+	hgm_bo_assert_seq(gpu[0].fd, handle, SIZE, PATTERN, 1);
+	igt_assert_eq_u64(hgm_wait_stat(0, "quarantined_bytes", SIZE, 10000), SIZE);
+	igt_assert_f(hgm_dmesg_has(mark, hgm_importer_pci(), "quarantined", 5000),
+		     "the kernel log does not name %s\n", hgm_importer_pci());
+	assert_never_handed_out(bo.vram_offset);
+	hgm_bo_assert_seq(gpu[0].fd, handle, SIZE, PATTERN, 1);
+	/* when it lets go at last, the memory comes back */
+	hgm_importer_drop(0);
+	igt_assert_eq_u64(hgm_wait_stat(0, "quarantined_bytes", 0, 5000), 0);
+	igt_assert_eq(hgm_file_write_u64(timeout_param, 5000), 0);
+	close(mark);
+	close(dmabuf);
+	hgm_importer_unload();
+}
+
+/* In the child: a stream of its own, moved all the time */
+static void move_and_stream(void)
+{
+	hgm_open_devices();
+	revoke_stream_begin(1, SIZE);
+	for (int i = 0; ; i++)
+		stream_move(&st, 2 - (i & 1));
+}
+
+static void test_kill(void)
+{
+	for (int i = 0; i < 6; i++) {
+		int status;
+		pid_t pid = fork();
+
+		igt_assert(pid >= 0);
+		if (!pid)
+			move_and_stream();
+		hgm_sleep_us(700000 + hgm_rng_below(&rng, 300000));
+		igt_assert_eq(kill(pid, SIGKILL), 0);
+		igt_assert_eq(waitpid(pid, &status, 0), pid);
+		igt_assert_f(WIFSIGNALED(status), "the child ended by itself\n");
+		igt_assert_eq_u64(hgm_wait_stat(0, "live_maps", 0, 5000), 0);
+		igt_assert_eq_u64(hgm_wait_stat(0, "p2p_busy_pages", 0, 5000), 0);
+	}
+}
+
+const struct hgm_subtest hgm_revoke_faults[] = {
+	{ "control", "Check that the counters of late accesses see late accesses",
+	  test_control },
+	{ "slow-dma", "Check that a revoke waits for slow DMA", test_slow_dma },
+	{ "slow-invalidate", "Check moves over NICs that are slow to answer",
+	  test_slow_invalidate },
+	{ "deaf-importer", "Check that an importer that ignores its invalidation is named, and the memory kept from others",
+	  test_deaf_importer },
+	{ "kill", "Check that nothing leaks when a process dies in stream and moves",
+	  test_kill },
+};
+
+const unsigned int hgm_revoke_faults_count = HGM_ARRAY_SIZE(hgm_revoke_faults);

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * Drivers and devices that go away, and systems that sleep, under DMA.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "hgm_revoke.h"
+
+#define SIZE	(4 * HGM_MIB)
+
+static void health(void)
+{
+	hgm_close_devices();
+	hgm_open_devices();
+	hgm_reset_injections();
+	revoke_stream_begin(HGM_TEST_GPUS, SIZE);
+	igt_assert_eq(stream_move(&st, REFGPU_PLACE_RAM), 0);
+	igt_assert_eq(stream_move(&st, REFGPU_PLACE_VRAM), 0);
+	igt_assert_eq(stream_move_gpu(&st), 0);
+	revoke_stream_end();
+}
+
+/* What streamed ends with errors, not with wrong bytes, and lets go */
+static void end_of_stream(void)
+{
+	stream_stop(&st);
+	igt_info("%" PRIu64 " requests failed after the device was gone, last: %d\n",
+		 (uint64_t)st.failures, (int)st.last_error);
+	igt_assert_eq_u64(st.mismatches, 0);
+	stream_fini(&st);
+	memset(&st, 0, sizeof(st));
+}
+
+static void assert_gone(int fd, uint32_t handle)
+{
+	struct drm_refgpu_device_info info;
+	uint32_t crc, other;
+
+	igt_assert_eq(hgm_gpu_info(fd, &info), -ENODEV);
+	igt_assert_eq(hgm_bo_crc(fd, handle, 0, HGM_PAGE, &crc), -ENODEV);
+	igt_assert_eq(hgm_bo_create(fd, SIZE, 3, 0, &other), -ENODEV);
+	igt_assert_eq(hgm_bo_move(fd, handle, REFGPU_PLACE_RAM, 0), -ENODEV);
+}
+
+static void test_unbind_gpu(void)
+{
+	char pci[16];
+	struct ibv_mr *mr;
+	uint32_t crc;
+
+	revoke_stream_begin(1, SIZE);
+	strcpy(pci, gpu[0].pci);
+	igt_assert_eq(hgm_pci_unbind("refgpu", pci), 0);
+	assert_gone(gpu[0].fd, st.home[0].handle);
+	/* a mapping made now is refused, an old one faults for good */
+	igt_assert_eq(hgm_nic_reg(&nic[0], st.home[0].dmabuf, SIZE, HGM_NIC_PINNED, &mr),
+		      -ENODEV);
+	igt_assert_neq(hgm_nic_crc(&nic[0], st.home[0].mr[0], 0, HGM_PAGE, &crc), 0);
+	end_of_stream();
+	hgm_close_devices();
+	igt_assert_eq(hgm_pci_bind("refgpu", pci), 0);
+	health();
+}
+
+/* Bound again while the old file, buffer and registration still exist */
+static void test_rebind_gpu_lateclose(void)
+{
+	revoke_stream_begin(1, SIZE);
+	igt_assert_eq(hgm_pci_unbind("refgpu", gpu[0].pci), 0);
+	igt_assert_eq(hgm_pci_bind("refgpu", gpu[0].pci), 0);
+	assert_gone(gpu[0].fd, st.home[0].handle);
+	end_of_stream();
+	health();
+}
+
+static sigjmp_buf bus_error;
+
+static void on_sigbus(int sig)
+{
+	(void)sig;
+	siglongjmp(bus_error, 1);
+}
+
+/* Does reading end in SIGBUS? */
+static bool faults(volatile uint8_t *p)
+{
+	struct sigaction sa = { .sa_handler = on_sigbus }, old;
+	volatile bool hit = false;
+
+	sigaction(SIGBUS, &sa, &old);
+	if (sigsetjmp(bus_error, 1))
+		hit = true;
+	else
+		(void)*p;
+	sigaction(SIGBUS, &old, NULL);
+	return hit;
+}
+
+static void test_unbind_gpu_mmap(void)
+{
+	uint32_t handle = hgm_bo(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM);
+	uint8_t *p = hgm_bo_mmap(gpu[0].fd, handle, SIZE);
+	char pci[16];
+
+	igt_assert(p != MAP_FAILED);
+	memset(p, 1, SIZE);
+	igt_assert_eq_u64(hgm_stat(0, "p2p_busy_pages"), SIZE / HGM_PAGE);
+	strcpy(pci, gpu[0].pci);
+	igt_assert_eq(hgm_pci_unbind("refgpu", pci), 0);
+	igt_assert_f(faults(p), "memory of a device that is gone can be read\n");
+	igt_assert_f(faults(p + SIZE / 2), "memory of a device that is gone can be read\n");
+	munmap(p, SIZE);
+	hgm_close_devices();
+	igt_assert_eq(hgm_pci_bind("refgpu", pci), 0);
+	health();
+}
+
+static void test_unbind_nic(void)
+{
+	char pci[16];
+
+	revoke_stream_begin(1, SIZE);
+	strcpy(pci, nic[1].pci);
+	igt_assert_eq(hgm_pci_unbind("refnic", pci), 0);
+	/* the other one goes on, and so do moves */
+	igt_assert_eq(stream_move(&st, REFGPU_PLACE_RAM), 0);
+	igt_assert_eq(stream_move(&st, REFGPU_PLACE_VRAM), 0);
+	end_of_stream();
+	hgm_close_devices();
+	igt_assert_eq(hgm_pci_bind("refnic", pci), 0);
+	health();
+}
+
+static void qmp(const char *fmt, const char *a, const char *b)
+{
+	char command[512], answer[1024];
+	int ret;
+
+	snprintf(command, sizeof(command), fmt, a, b);
+	ret = hgm_qmp(command, answer, sizeof(answer));
+	igt_assert_f(!ret, "%s: %d %s\n", command, ret, answer);
+}
+
+static bool wait_count(int (*count)(void), int want)
+{
+	for (int i = 0; i < 300 && count() != want; i++)
+		hgm_sleep_us(100000);
+	return count() == want;
+}
+
+/* The device is pulled, the slot's button is not asked twice */
+static void delete_and_add(const char *id, const char *device, int (*count)(void),
+			   int full)
+{
+	revoke_stream_begin(HGM_TEST_GPUS, SIZE);
+	qmp("{\"execute\":\"device_del\",\"arguments\":{\"id\":\"%s\"%s}}", id, "");
+	igt_assert_f(wait_count(count, full - 1), "%s has not gone\n", id);
+	end_of_stream();
+	hgm_close_devices();
+	hgm_sleep_us(1000000);
+	qmp("{\"execute\":\"device_add\",\"arguments\":{%s,\"id\":\"%s\"}}", device, id);
+	igt_assert_f(wait_count(count, full), "%s has not come back\n", id);
+	hgm_sleep_us(500000);
+	health();
+}
+
+static void test_device_del_gpu(void)
+{
+	struct drm_refgpu_device_info info;
+	char device[256];
+
+	igt_assert_eq(hgm_gpu_info(gpu[0].fd, &info), 0);
+	snprintf(device, sizeof(device), "\"driver\":\"hgm-gpu\",\"bus\":\"port0\","
+		 "\"vram\":%llu,\"visible\":%llu", info.vram_size, info.visible_size);
+	delete_and_add("gpu0", device, hgm_gpu_count, HGM_TEST_GPUS);
+}
+
+static void test_device_del_nic(void)
+{
+	delete_and_add("nic1", "\"driver\":\"hgm-nic\",\"bus\":\"port3\"", hgm_nic_count,
+		       HGM_TEST_NICS);
+}
+
+/* Surprise removal: reads give all ones, DMA is dropped; then the driver goes */
+static void test_gone_gpu(void)
+{
+	static const char set[] = "{\"execute\":\"qom-set\",\"arguments\":{\"path\":"
+		"\"/machine/peripheral/%s\",\"property\":\"gone\",\"value\":%s}}";
+	char pci[16];
+
+	revoke_stream_begin(1, SIZE);
+	strcpy(pci, gpu[0].pci);
+	qmp(set, "gpu0", "true");
+	/* a move may fail, or not: it must end */
+	stream_move(&st, REFGPU_PLACE_RAM);
+	igt_assert_eq(hgm_pci_unbind("refgpu", pci), 0);
+	stream_stop(&st);
+	stream_fini(&st);
+	memset(&st, 0, sizeof(st));
+	hgm_close_devices();
+	qmp(set, "gpu0", "false");
+	igt_assert_eq(hgm_pci_bind("refgpu", pci), 0);
+	health();
+}
+
+/* Asleep and awake again as far as the drivers: buffers out, peers revoked */
+static void test_suspend(void)
+{
+	struct stream_count a, b;
+
+	igt_assert_eq(hgm_file_write("/sys/power/pm_test", "devices"), 0);
+	revoke_stream_begin(1, SIZE);
+	stream_gate(&st, STREAM_STOP);
+	igt_assert_eq(stream_count(&st, &a), 0);
+	igt_assert_eq(hgm_file_write("/sys/power/state", "freeze"), 0);
+	igt_assert_eq(hgm_file_write("/sys/power/pm_test", "none"), 0);
+	igt_assert_eq(stream_count(&st, &b), 0);
+	igt_assert_lt_u64(a.revokes, b.revokes);
+	stream_gate(&st, STREAM_RUN);
+	igt_assert_eq(stream_wait_progress(&st, 1, 20000), 0);
+	igt_assert_eq(stream_move(&st, REFGPU_PLACE_VRAM), 0);
+	revoke_stream_end();
+}
+
+static bool runtime_status(const char *want, unsigned int timeout_ms)
+{
+	uint64_t end = hgm_now_ns() + timeout_ms * 1000000ULL;
+	char path[HGM_PATH], buf[32];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/power/runtime_status",
+		 gpu[0].pci);
+	do {
+		igt_assert_eq(hgm_file_read(path, buf, sizeof(buf)), 0);
+		if (!strncmp(buf, want, strlen(want)))
+			return true;
+		hgm_sleep_us(50000);
+	} while (hgm_now_ns() < end);
+	return false;
+}
+
+/* A live mapping keeps the device awake; without, it sleeps and loses nothing */
+static void test_runtime_pm(void)
+{
+	uint32_t handle = hgm_bo(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM), crc;
+	int dmabuf = hgm_export(gpu[0].fd, handle);
+	char path[HGM_PATH];
+	struct ibv_mr *mr;
+
+	igt_assert_eq(hgm_bo_fill_seq(gpu[0].fd, handle, 0, SIZE, 7, 7), 0);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/power/control", gpu[0].pci);
+	igt_assert_eq(hgm_file_write(path, "auto"), 0);
+	igt_assert_f(runtime_status("suspended", 10000), "the idle GPU does not sleep\n");
+	hgm_bo_assert_seq(gpu[0].fd, handle, SIZE, 7, 7);
+	igt_assert_eq(hgm_bo_move(gpu[0].fd, handle, REFGPU_PLACE_VRAM, 0), 0);
+	mr = hgm_reg(0, dmabuf, SIZE, HGM_NIC_DYNAMIC);
+	igt_assert_eq(hgm_nic_crc(&nic[0], mr, 0, SIZE, &crc), 0);
+	if (hgm_has_route(0, 0))
+		igt_assert_f(!runtime_status("suspended", 7000),
+			     "the GPU sleeps while a NIC maps its VRAM\n");
+	igt_assert_eq(hgm_nic_dereg(mr), 0);
+	igt_assert_f(runtime_status("suspended", 10000), "the GPU does not sleep again\n");
+	hgm_bo_assert_seq(gpu[0].fd, handle, SIZE, 7, 7);
+	close(dmabuf);
+}
+
+const struct hgm_subtest hgm_revoke_unplug[] = {
+	{ "unbind-gpu", "Check the driver's unbinding under DMA", test_unbind_gpu },
+	{ "rebind-gpu-lateclose", "Check binding again while users of before remain",
+	  test_rebind_gpu_lateclose },
+	{ "unbind-gpu-mmap", "Check the driver's unbinding under CPU mappings",
+	  test_unbind_gpu_mmap },
+	{ "unbind-nic", "Check that a NIC's driver may go in the middle of DMA",
+	  test_unbind_nic },
+	{ "device-del-gpu", "Check hot-unplug of the GPU under DMA", test_device_del_gpu },
+	{ "device-del-nic", "Check hot-unplug of a NIC under DMA", test_device_del_nic },
+	{ "gone-gpu", "Check surprise removal of the GPU under DMA", test_gone_gpu },
+	{ "suspend", "Check that sleep revokes peers and keeps contents", test_suspend },
+	{ "runtime-pm", "Check that a peer's mapping keeps the device awake",
+	  test_runtime_pm },
+};
+
+const unsigned int hgm_revoke_unplug_count = HGM_ARRAY_SIZE(hgm_revoke_unplug);
