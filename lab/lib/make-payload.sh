@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# make-payload.sh FILE RUN GUEST-ROOT: runs in the tree.
+set -euo pipefail
+
+file=$1 run=$2 root=$3
+kernel=$(cat /etc/hgm-kernel)
+p=/tmp/payload
+mkdir -p "$p/opt/hgm/bin"
+
+cp -r "$LAB/guest" "$p/opt/hgm/guest"
+cp "$run" "$p/opt/hgm/run"
+{
+	echo "export HGM_MODDIR=/usr/lib/modules/$kernel/extra"
+	for v in SEED HGM_DEBUG; do
+		[ -z "${!v-}" ] || printf 'export %s=%q\n' "$v" "${!v}"
+	done
+} >"$p/opt/hgm/env"
+
+# Modules, and the index over the stock ones and ours together, so that
+# modprobe finds what ours depend on.
+kos=$(find "$BUILD/kmod" "$BUILD/ext" -name '*.ko' 2>/dev/null || true)
+if [ -n "$kos" ]; then
+	mods=$p/usr/lib/modules/$kernel
+	mkdir -p "$mods/extra"
+	# shellcheck disable=SC2086 # one path a word
+	cp $kos "$mods/extra/"
+	strip -g "$mods"/extra/*.ko
+	if ! (cd "$mods/extra" && sha256sum -- *.ko | cmp -s - "$BUILD/.depmod/sums") ||
+		[ "$(cat "$BUILD/.depmod/root" 2>/dev/null)" != "$root" ]; then
+		cp -a "$root/mods" /tmp/mods
+		cp -a "$mods/extra" "/tmp/mods/usr/lib/modules/$kernel/"
+		depmod -b /tmp/mods "$kernel"
+		rm -rf "$BUILD/.depmod"
+		mkdir -p "$BUILD/.depmod"
+		(cd "/tmp/mods/usr/lib/modules/$kernel" && cp modules.* "$BUILD/.depmod/")
+		printf '%s\n' "$root" >"$BUILD/.depmod/root"
+		(cd "$mods/extra" && sha256sum -- *.ko >"$BUILD/.depmod/sums")
+	fi
+	cp "$BUILD"/.depmod/modules.* "$mods/"
+fi
+
+# Programs: whatever is executable in the output of tools/; all of igt-tests/.
+if [ -d "$BUILD/user/tools" ]; then
+	find "$BUILD/user/tools" -type f -perm -u+x ! -name '*.so*' -exec cp -t "$p/opt/hgm/bin" {} +
+	find "$BUILD/user/tools" -name '*.so*' -exec install -D -t "$p/usr/local/lib" {} +
+fi
+[ ! -d "$BUILD/user/igt-tests" ] || cp -r "$BUILD/user/igt-tests" "$p/opt/hgm/igt-tests"
+for t in "$TOP"/samples/*/test.sh; do
+	[ ! -f "$t" ] || install -D "$t" "$p/opt/hgm/samples/$(basename "$(dirname "$t")")/test.sh"
+done
+if [ -d "$BUILD/user/provider" ]; then
+	cp -r "$BUILD/user/provider/." "$p/"
+fi
+
+rm -f "$file"
+mksquashfs "$p" "$file" -no-compression -no-progress -quiet -all-root \
+	-no-xattrs >/dev/null

@@ -1,0 +1,37 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# qemu-base.sh FILE...: unpack, configure and build Debian's QEMU as it is.
+# Runs in the tree with the result mounted at /qemu: a fixed path, because the
+# build's own files name it.
+set -euo pipefail
+
+rm -rf /qemu/src
+mkdir -p /qemu/src
+cd /qemu/src
+for f; do
+	case $f in
+	*.orig.tar.*) tar --strip-components=1 --no-same-owner -xf "$f" ;;
+	esac
+done
+for f; do
+	case $f in
+	*.debian.tar.*) tar --no-same-owner -xf "$f" ;;
+	esac
+done
+while read -r p; do
+	case $p in '' | '#'*) continue ;; esac
+	patch -p1 -s <"debian/patches/${p%% *}"
+done <debian/patches/series
+
+# The source as the overlay finds it each time.
+cp -a /qemu/src /qemu/pristine
+
+grep -v '^CONFIG_HGM_' "$TOP/qemu/devices.mak" >configs/devices/x86_64-softmmu/hgm.mak
+mkdir build
+cd build
+../configure --cc=gcc-14 --host-cc=gcc-14 --target-list=x86_64-softmmu \
+	--without-default-features --without-default-devices \
+	--with-devices-x86_64=hgm --enable-tcg --disable-docs --disable-tools \
+	--disable-guest-agent --disable-werror --audio-drv-list= \
+	--disable-install-blobs --enable-kvm
+ninja -j "$JOBS" qemu-system-x86_64
