@@ -123,6 +123,9 @@ void hgm_private_destroy(struct hgm_region *region);
 int hgm_p2p_create(struct hgm_region *region);
 void hgm_p2p_destroy(struct hgm_region *region);
 
+/* map.c */
+bool hgm_sgt_bounced(struct device *peer, struct sg_table *sgt);
+
 /* route.c */
 void hgm_route_log(struct hgm_region *region, struct device *peer,
 		   enum hgm_route route, enum hgm_reason reason);

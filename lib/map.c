@@ -8,6 +8,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/export.h>
 #include <linux/hgm_map.h>
+#include <linux/iommu-dma.h>
 #include <linux/overflow.h>
 #include <linux/scatterlist.h>
 
@@ -83,6 +84,27 @@ static u64 hgm_segs_fold(struct hgm_region *region, const struct hgm_seg *segs,
 	return entries;
 }
 
+/*
+ * Did the DMA code put bounce buffers in place of what we asked for?  It does so
+ * for a peer whose mask does not reach an address (dma_direct_map_phys()), also
+ * for P2PDMA pages.  Nobody syncs a peer mapping, so its data would go nowhere.
+ * On coherent platforms, the only ones supported, a directly mapped address that
+ * needs syncing is a bounce buffer.
+ */
+bool hgm_sgt_bounced(struct device *peer, struct sg_table *sgt)
+{
+	struct scatterlist *sg;
+	int i;
+
+	if (use_dma_iommu(peer))
+		return false;
+	for_each_sgtable_dma_sg(sgt, sg, i)
+		if (!sg_dma_is_bus_address(sg) &&
+		    dma_need_sync(peer, sg_dma_address(sg)))
+			return true;
+	return false;
+}
+
 /**
  * hgm_map_segs - make a DMA table for a peer from pieces of VRAM and RAM
  * @region: where the VRAM pieces are
@@ -102,8 +124,8 @@ static u64 hgm_segs_fold(struct hgm_region *region, const struct hgm_seg *segs,
  *
  * Return: 0 or, with @sgt empty: -EINVAL: no, empty, unaligned or overflowing
  * pieces, or a device page given as RAM; -ERANGE: VRAM outside the visible
- * window; -EREMOTEIO: no route, use system RAM; -ENODEV: unplugged; -ENOMEM;
- * -EIO or -EINVAL from the DMA code.
+ * window; -EREMOTEIO: no route, or beyond the peer's DMA mask: use system RAM
+ * that it reaches; -ENODEV: unplugged; -ENOMEM; -EIO or -EINVAL from the DMA code.
  */
 int hgm_map_segs(struct hgm_region *region, struct device *peer,
 		 const struct hgm_seg *segs, unsigned int n,
@@ -131,10 +153,20 @@ int hgm_map_segs(struct hgm_region *region, struct device *peer,
 	hgm_segs_fold(region, segs, n, max, sgt->sgl);
 	/* device to device: there is no CPU cache to sync for the VRAM part */
 	err = dma_map_sgtable(peer, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
-	if (err) {
-		sg_free_table(sgt);
-		memset(sgt, 0, sizeof(*sgt));
+	if (err)
+		goto err_free;
+	if (hgm_sgt_bounced(peer, sgt)) {
+		err = -EREMOTEIO;
+		goto err_unmap;
 	}
+	hgm_region_exit(idx);
+	return 0;
+
+err_unmap:
+	dma_unmap_sgtable(peer, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
+err_free:
+	sg_free_table(sgt);
+	memset(sgt, 0, sizeof(*sgt));
 out:
 	hgm_region_exit(idx);
 	return err;

@@ -35,20 +35,25 @@ void hgm_route_log(struct hgm_region *region, struct device *peer,
 
 /*
  * The DMA code knows BUS from HOST but exports neither answer: map one page and
- * look.  The page is the library's and nothing is transferred.
+ * look.  The last one, which a peer with a short DMA mask misses first.  The page
+ * is the library's and nothing is transferred.
  */
 static enum hgm_route hgm_route_probe(struct hgm_region *region,
 				      struct device *peer)
 {
+	struct page *last = region->p2p + (region->desc.visible_size >> PAGE_SHIFT) - 1;
 	struct scatterlist sg;
 	struct sg_table sgt = { .sgl = &sg, .nents = 1, .orig_nents = 1 };
 	enum hgm_route route;
 
 	sg_init_table(&sg, 1);
-	sg_set_page(&sg, region->p2p, PAGE_SIZE, 0);
+	sg_set_page(&sg, last, PAGE_SIZE, 0);
 	if (dma_map_sgtable(peer, &sgt, DMA_BIDIRECTIONAL, DMA_ATTR_SKIP_CPU_SYNC))
 		return HGM_ROUTE_NONE;
-	route = sg_dma_is_bus_address(&sg) ? HGM_ROUTE_BUS : HGM_ROUTE_HOST;
+	if (sg_dma_is_bus_address(&sg))
+		route = HGM_ROUTE_BUS;
+	else
+		route = hgm_sgt_bounced(peer, &sgt) ? HGM_ROUTE_NONE : HGM_ROUTE_HOST;
 	dma_unmap_sgtable(peer, &sgt, DMA_BIDIRECTIONAL, DMA_ATTR_SKIP_CPU_SYNC);
 	return route;
 }

@@ -79,7 +79,8 @@ enum hgm_route {
  *	peer traffic
  * @HGM_REASON_SMALL_BAR: the memory asked for lies outside the visible window
  * @HGM_REASON_UNPLUGGED: the region is gone
- * @HGM_REASON_PROBE: a trial mapping failed although the topology allows it
+ * @HGM_REASON_PROBE: a trial mapping failed although the topology allows it, as
+ *	for a peer whose DMA mask does not reach the memory
  */
 enum hgm_reason {
 	HGM_REASON_OK,
