@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The devices of the lab's QEMU (--with-devices-x86_64), all others stay out.
 # (PXB would need the whole of CXL to link.)
-# lab/qemu leaves the CONFIG_HGM_ lines out of the plain build it caches.
 CONFIG_Q35=y
 CONFIG_ACPI_PCI=y
 CONFIG_ACPI_PCIHP=y

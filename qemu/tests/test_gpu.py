@@ -346,6 +346,8 @@ def gpu_hotplug(qemu):
         vm.qmp("device_add", driver="hgm-gpu", bus="rp", id="g", vram=MIB,
                latency=7)
         port = Bridge(vm, 0, 3, 1, 1)
+        slot = port.fn.find_cap(0x10) + 0x18
+        port.fn.set_cfg(slot, port.fn.cfg(slot, 2) & ~0x700 | 0x100, 2)
         fn = vm.pci(1, 0)
         fn.map_bars()
         port.close()
@@ -391,6 +393,15 @@ def gpu_oracle(qemu):
         gpu.oracle("CLAIM", 0x200000, 0x3000)
         nic.run("CRC", src=1, size=8 * MIB)
         assert gpu.get64("ORACLE_LATE") == 0
+
+        # released memory ends with the window, also for a wide access
+        gpu.oracle("RELEASE", 16 * MIB - 4096, 4096)
+        end = gpu.vram + 16 * MIB
+        vm.write(end - 4, 0x12345678)
+        vm.write(end - 4, 0x55aa55aa55aa55aa, 8)
+        assert vm.read(end - 4, 8) & 0xffffffff in (0, 0x12345678)
+        assert vm.read(end - 4) == 0x12345678
+        gpu.oracle("CLAIM", 16 * MIB - 4096, 4096)
 
         for offset, size in ((1, 4096), (0, 4095), (16 * MIB, 4096),
                              (4096, 16 * MIB), (2 ** 64 - 4096, 8192)):

@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -92,19 +91,22 @@ class VM:
         return self
 
     def __exit__(self, *exc):
+        bad = True
         try:
             if exc[0] is None:
                 self.quit()
+                bad = False
         finally:
             self.proc.kill()
             self.proc.wait()
-            if exc[0] is not None or self.proc.returncode > 0:
-                self.show_log()
-
-    def show_log(self):
-        self.log.seek(0)
-        for line in self.log.read().decode(errors="replace").splitlines():
-            print("# QEMU:", line, file=sys.stdout)
+            self.log.seek(0)
+            log = self.log.read().decode(errors="replace")
+            sick = "runtime error:" in log or "Sanitizer" in log
+            if bad or sick:
+                for line in log.splitlines():
+                    print("# QEMU:", line)
+        if sick:
+            raise Died("a sanitizer complains")
 
     def quit(self):
         """Ask QEMU to end and check that it ends well."""
@@ -124,6 +126,11 @@ class VM:
                 raise RuntimeError(answer["error"]["desc"])
             if "return" in answer:
                 return answer["return"]
+
+    def has(self, name):
+        """Is there a device of that id?"""
+        return any(child["name"] == name for child in
+                   self.qmp("qom-list", path="/machine/peripheral"))
 
     def cmd(self, text):
         self.qt.send(text)

@@ -170,7 +170,7 @@ static MemTxResult ce_crc(HgmGpuState *s, const HgmGpuDesc *d, uint64_t src,
                           uint64_t len)
 {
     HgmGpuCe *ce = &s->ce;
-    const uint8_t *buf = s->vram_ptr + src;
+    const uint8_t *buf = ce->bounce;
     MemTxResult res = MEMTX_OK;
     uint8_t value[8];
 
@@ -178,8 +178,9 @@ static MemTxResult ce_crc(HgmGpuState *s, const HgmGpuDesc *d, uint64_t src,
         res = ce_dma_read(s, d->dst, value, 8);
         ce->crc = ldl_le_p(value);
     }
-    if (res == MEMTX_OK && !(d->op & REFGPU_OP_SRC_VRAM)) {
-        buf = ce->bounce;
+    if (d->op & REFGPU_OP_SRC_VRAM) {
+        buf = s->vram_ptr + src;
+    } else if (res == MEMTX_OK) {
         res = ce_dma_read(s, src, ce->bounce, len);
     }
     if (res != MEMTX_OK) {

@@ -32,6 +32,12 @@ static bool hgm_gpu_oracle_from_device(MemTxAttrs attrs)
     return attrs.requester_id || (attrs.unspecified && !qtest_enabled());
 }
 
+/* The memory core does not cut I/O accesses at the end of a region */
+static bool hgm_gpu_oracle_inside(HgmGpuState *s, hwaddr addr, unsigned size)
+{
+    return addr <= s->visible_size - size;
+}
+
 static void hgm_gpu_oracle_check(HgmGpuState *s, hwaddr addr, unsigned size,
                                  MemTxAttrs attrs)
 {
@@ -60,6 +66,9 @@ static MemTxResult hgm_gpu_oracle_read(void *opaque, hwaddr addr,
 {
     HgmGpuState *s = opaque;
 
+    if (!hgm_gpu_oracle_inside(s, addr, size)) {
+        return MEMTX_DECODE_ERROR;
+    }
     hgm_gpu_oracle_check(s, addr, size, attrs);
     *val = ldn_le_p(s->vram_ptr + addr, size);
     return MEMTX_OK;
@@ -71,6 +80,9 @@ static MemTxResult hgm_gpu_oracle_write(void *opaque, hwaddr addr,
 {
     HgmGpuState *s = opaque;
 
+    if (!hgm_gpu_oracle_inside(s, addr, size)) {
+        return MEMTX_DECODE_ERROR;
+    }
     hgm_gpu_oracle_check(s, addr, size, attrs);
     stn_le_p(s->vram_ptr + addr, size, val);
     memory_region_set_dirty(&s->vram, addr, size);
@@ -178,6 +190,13 @@ void hgm_gpu_oracle_init(HgmGpuState *s)
         memory_region_set_enabled(&o->chunk_trap[i], false);
         memory_region_add_subregion_overlap(&s->aperture, offset,
                                             &o->chunk_trap[i], 1);
+    }
+}
+
+void hgm_gpu_oracle_exit(HgmGpuState *s)
+{
+    for (unsigned int i = 0; i < s->oracle.nr_chunks; i++) {
+        hgm_pci_unmap(&s->oracle.chunk_trap[i]);
     }
 }
 

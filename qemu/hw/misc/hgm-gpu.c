@@ -213,6 +213,8 @@ static void hgm_gpu_exit(PCIDevice *pdev)
     HgmGpuState *s = HGM_GPU(pdev);
 
     hgm_gpu_ce_exit(s);
+    hgm_gpu_oracle_exit(s);
+    hgm_pci_unmap(&s->window);
     hgm_pci_exit(HGM_PCI(s));
 }
 

@@ -111,6 +111,7 @@ uint32_t hgm_gpu_ce_read_status(HgmGpuState *s);
 void hgm_gpu_ce_kick(HgmGpuState *s);
 
 void hgm_gpu_oracle_init(HgmGpuState *s);
+void hgm_gpu_oracle_exit(HgmGpuState *s);
 void hgm_gpu_oracle_finalize(HgmGpuState *s);
 void hgm_gpu_oracle_power_on(HgmGpuState *s);
 void hgm_gpu_oracle_cmd(HgmGpuState *s, uint32_t cmd);

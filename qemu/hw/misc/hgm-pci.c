@@ -252,9 +252,24 @@ static void hgm_pci_put(void *opaque)
     object_unref(OBJECT(opaque));
 }
 
+/*
+ * A subregion holds a reference on its owner, here on the container's owner as
+ * well: the device would never be finalized.
+ */
+void hgm_pci_unmap(MemoryRegion *mr)
+{
+    if (mr->container) {
+        memory_region_del_subregion(mr->container, mr);
+    }
+}
+
 void hgm_pci_exit(HgmPciDevice *dev)
 {
     PCIDevice *pdev = PCI_DEVICE(dev);
+
+    for (int i = 0; i < ARRAY_SIZE(dev->gone_mr); i++) {
+        hgm_pci_unmap(&dev->gone_mr[i]);
+    }
 
     /*
      * The guest can make a device unplug itself, by DMA to the registers of

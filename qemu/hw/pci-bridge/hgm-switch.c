@@ -210,6 +210,8 @@ static void hgm_switch_exit(PCIDevice *pdev)
         HgmSwitchRoute *route = value;
 
         address_space_destroy(&route->as);
+        memory_region_del_subregion(&route->root, &route->peers);
+        memory_region_del_subregion(&route->root, &route->upstream);
     }
     HGM_SWITCH_DOWNSTREAM_GET_CLASS(port)->parent_exit(pdev);
 }

@@ -43,6 +43,7 @@ struct HgmPciClass {
 bool hgm_pci_init(HgmPciDevice *dev, unsigned int vectors, uint8_t msix_bar,
                   Error **errp);
 void hgm_pci_exit(HgmPciDevice *dev);
+void hgm_pci_unmap(MemoryRegion *mr);
 
 /* False while surprise-removed or in a low power state: then no DMA */
 bool hgm_pci_running(HgmPciDevice *dev);
