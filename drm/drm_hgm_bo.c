@@ -63,7 +63,7 @@ void drm_hgm_bo_destroy(struct ttm_buffer_object *tbo)
 
 struct drm_hgm_bo *drm_hgm_bo_alloc(struct drm_hgm_device *hdev, u64 size)
 {
-	struct drm_hgm_bo *bo = kzalloc(sizeof(*bo), GFP_KERNEL);
+	struct drm_hgm_bo *bo = kzalloc_obj(*bo);
 
 	if (!bo)
 		return NULL;

@@ -7,7 +7,9 @@
 #include <drm/drm_debugfs.h>
 #include <drm/drm_device.h>
 #include <drm/drm_drv.h>
+#include <drm/drm_gem.h>
 #include <drm/drm_managed.h>
+#include <drm/drm_print.h>
 #include <drm/ttm/ttm_allocation.h>
 #include <drm/ttm/ttm_placement.h>
 
@@ -69,8 +71,7 @@ const struct ttm_device_funcs drm_hgm_ttm_funcs = {
  * without locks.  The reference keeps the buffer in the list, so that the walk
  * can go on from it.
  */
-void drm_hgm_for_each_bo(struct drm_hgm_device *hdev,
-			 void (*fn)(struct drm_hgm_bo *bo, void *arg), void *arg)
+void drm_hgm_walk_bos(struct drm_hgm_device *hdev, drm_hgm_bo_fn fn, void *arg)
 {
 	struct drm_hgm_bo *bo, *prev = NULL, *next;
 
@@ -126,7 +127,7 @@ void drm_hgm_device_unplug(struct drm_hgm_device *hdev)
 	/* from here on nothing is populated; drm_hgm_bo_drop() has the lock */
 	WRITE_ONCE(hdev->unplugged, true);
 	drm_hgm_shrinker_fini(hdev);
-	drm_hgm_for_each_bo(hdev, drm_hgm_unplug_bo, NULL);
+	drm_hgm_walk_bos(hdev, drm_hgm_unplug_bo, NULL);
 	/* ghosts and zombies go when their fences have signalled */
 	while (drm_hgm_has_memory(hdev)) {
 		flush_workqueue(hdev->ttm.wq);
@@ -236,6 +237,9 @@ int drm_hgm_device_init(struct drm_hgm_device *hdev, struct drm_device *drm,
 	if (flags & ~DRM_HGM_CPU_COPY)
 		return -EINVAL;
 	drm_hgm_fields_init(hdev, drm, region);
+	err = drm_gem_huge_mnt_create(drm, "within_size");
+	if (err)
+		drm_dbg(drm, "no large folios for system memory (%d)\n", err);
 	err = drm_hgm_zero_init(hdev);
 	if (err)
 		return err;
@@ -285,7 +289,7 @@ static int drm_hgm_bos_show(struct seq_file *m, void *unused)
 	struct drm_debugfs_entry *entry = m->private;
 
 	seq_puts(m, "# size placement vram_bytes pins live_maps moves\n");
-	drm_hgm_for_each_bo(entry->file.data, drm_hgm_show_bo, m);
+	drm_hgm_walk_bos(entry->file.data, drm_hgm_show_bo, m);
 	return 0;
 }
 

@@ -78,7 +78,8 @@ static void drm_hgm_copy_end(struct drm_hgm_copy *copy)
 	int err = copy->engine->error;
 	unsigned int flags;
 
-	if (err) {
+	/* of a device that is gone the CPU reads nothing but ones */
+	if (err && err != -ENODEV) {
 		/* reclaim could wait for the very fence we are to signal */
 		flags = memalloc_noreclaim_save();
 		err = hgm_copy_by_cpu(region, copy->ranges, copy->n);
@@ -137,8 +138,8 @@ static struct drm_hgm_copy *drm_hgm_copy_new(struct drm_hgm_bo *bo,
 					     struct hgm_copy *ranges,
 					     unsigned int n)
 {
-	struct drm_hgm_copy *copy = kzalloc(sizeof(*copy), GFP_KERNEL);
-	struct drm_hgm_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
+	struct drm_hgm_copy *copy = kzalloc_obj(*copy);
+	struct drm_hgm_fence *fence = kzalloc_obj(*fence);
 
 	if (!copy || !fence) {
 		kfree(copy);

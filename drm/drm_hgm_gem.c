@@ -90,9 +90,7 @@ static enum drm_gem_object_status drm_hgm_gem_status(struct drm_gem_object *obj)
 	return READ_ONCE(gem_to_drm_hgm_bo(obj)->place) ? DRM_GEM_OBJECT_RESIDENT : 0;
 }
 
-/**
- * drm_hgm_gem_funcs - GEM functions of the buffers of drm_hgm
- */
+/* GEM functions of the buffers of drm_hgm */
 const struct drm_gem_object_funcs drm_hgm_gem_funcs = {
 	.free = drm_hgm_gem_free,
 	.export = drm_hgm_prime_export,

@@ -16,6 +16,11 @@
 
 /* A move waits so long for pins of single pages to go, then it is -EBUSY */
 #define DRM_HGM_PIN_WAIT_MS	200
+/* and if it is to make room for others, it should look elsewhere soon */
+#define DRM_HGM_PIN_EVICT_MS	5
+
+/* Freed VRAM that peers hold for longer is not counted on any more */
+#define DRM_HGM_RETURN_MS	2000
 
 /**
  * struct drm_hgm_vram_res - a piece of VRAM
@@ -25,6 +30,8 @@
  * @extents: the same in the order of the buffer, neighbours merged
  * @n: how many
  * @rel: on its way back
+ * @link: in drm_hgm_vram.returning, since @since
+ * @since: jiffies
  */
 struct drm_hgm_vram_res {
 	struct ttm_resource base;
@@ -33,6 +40,8 @@ struct drm_hgm_vram_res {
 	struct hgm_extent *extents;
 	unsigned int n;
 	struct hgm_release rel;
+	struct list_head link;
+	unsigned long since;
 };
 
 static inline struct drm_hgm_vram_res *to_vram_res(struct ttm_resource *res)
@@ -68,6 +77,7 @@ static inline struct drm_hgm_tt *to_hgm_tt(struct ttm_tt *ttm)
  * @route: see hgm_peer_route()
  * @reason: why there is none
  * @link: in drm_hgm_bo.attachments
+ * @holds: pages of RAM under its mappings; under dma_resv
  */
 struct drm_hgm_attach {
 	struct dma_buf_attachment *attach;
@@ -75,12 +85,14 @@ struct drm_hgm_attach {
 	enum hgm_route route;
 	enum hgm_reason reason;
 	struct list_head link;
+	struct list_head holds;
 };
 
 /* drm_hgm_device.c */
 extern const struct ttm_device_funcs drm_hgm_ttm_funcs;
-void drm_hgm_for_each_bo(struct drm_hgm_device *hdev,
-			 void (*fn)(struct drm_hgm_bo *bo, void *arg), void *arg);
+typedef void (*drm_hgm_bo_fn)(struct drm_hgm_bo *bo, void *arg);
+
+void drm_hgm_walk_bos(struct drm_hgm_device *hdev, drm_hgm_bo_fn fn, void *arg);
 
 /* drm_hgm_vram.c */
 int drm_hgm_vram_init(struct drm_hgm_device *hdev, unsigned int flags);

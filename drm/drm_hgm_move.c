@@ -70,10 +70,10 @@ static bool drm_hgm_vram_is_pinned(struct drm_hgm_bo *bo)
  * in flight, would write to the pages that the buffer is leaving.  Wait for it a
  * moment; RDMA pins pages in RAM for good: then the buffer stays.
  */
-static int drm_hgm_wait_pins(struct drm_hgm_bo *bo)
+static int drm_hgm_wait_pins(struct drm_hgm_bo *bo, unsigned int ms)
 {
 	bool vram = bo->tbo.resource->mem_type == TTM_PL_VRAM;
-	unsigned long end = jiffies + msecs_to_jiffies(DRM_HGM_PIN_WAIT_MS);
+	unsigned long end = jiffies + msecs_to_jiffies(ms);
 	unsigned int us = 20;
 
 	while (vram ? drm_hgm_vram_is_pinned(bo) : drm_hgm_ram_pinned(bo)) {
@@ -136,6 +136,15 @@ static int drm_hgm_move_pipelined(struct drm_hgm_bo *bo, bool evict,
 	return 0;
 }
 
+/* Only then can the CPU redo a pipelined copy that the engine failed to do. */
+static bool drm_hgm_cpu_reaches(struct drm_hgm_bo *bo, struct ttm_resource *new_mem)
+{
+	struct ttm_resource *old = bo->tbo.resource;
+
+	return (old->mem_type != TTM_PL_VRAM || drm_hgm_res_visible(old)) &&
+	       (new_mem->mem_type != TTM_PL_VRAM || drm_hgm_res_visible(new_mem));
+}
+
 static int drm_hgm_move_copy(struct drm_hgm_bo *bo, bool evict,
 			     struct ttm_resource *new_mem)
 {
@@ -153,7 +162,7 @@ static int drm_hgm_move_copy(struct drm_hgm_bo *bo, bool evict,
 		kvfree(ranges);
 		return err;
 	}
-	if (bo->sync)
+	if (bo->sync || !drm_hgm_cpu_reaches(bo, new_mem))
 		err = drm_hgm_move_sync(bo, new_mem, ranges, n, dep);
 	else
 		err = drm_hgm_move_pipelined(bo, evict, new_mem, ranges, n, dep);
@@ -219,7 +228,7 @@ static int drm_hgm_move_between(struct drm_hgm_bo *bo, bool evict,
 		if (err)
 			return err;
 	}
-	err = drm_hgm_wait_pins(bo);
+	err = drm_hgm_wait_pins(bo, evict ? DRM_HGM_PIN_EVICT_MS : DRM_HGM_PIN_WAIT_MS);
 	return err ?: drm_hgm_move_copy(bo, evict, new_mem);
 }
 

@@ -85,7 +85,7 @@ int drm_hgm_device_evict(struct drm_hgm_device *hdev, enum hgm_revoke_cause caus
 	struct drm_hgm_evict evict = { .cause = cause };
 	int err;
 
-	drm_hgm_for_each_bo(hdev, drm_hgm_revoke_bo, &evict);
+	drm_hgm_walk_bos(hdev, drm_hgm_revoke_bo, &evict);
 	err = ttm_resource_manager_evict_all(&hdev->ttm, &hdev->vram.man);
 	if (err)
 		return err;

@@ -21,6 +21,7 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/export.h>
+#include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 
@@ -87,7 +88,7 @@ static int drm_hgm_dmabuf_attach(struct dma_buf *dmabuf,
 
 	if (!drm_dev_enter(hdev->drm, &idx))
 		return -ENODEV;
-	a = kzalloc(sizeof(*a), GFP_KERNEL);
+	a = kzalloc_obj(*a);
 	if (!a) {
 		err = -ENOMEM;
 		goto out_exit;
@@ -97,6 +98,7 @@ static int drm_hgm_dmabuf_attach(struct dma_buf *dmabuf,
 	if (err)
 		goto err_free;
 	a->attach = attach;
+	INIT_LIST_HEAD(&a->holds);
 	drm_hgm_attach_classify(bo, a);
 	dma_resv_lock(dmabuf->resv, NULL);
 	err = drm_hgm_attach_admit(bo, a);
@@ -175,6 +177,58 @@ static int drm_hgm_map_place(struct drm_hgm_bo *bo, struct drm_hgm_attach *a)
 	return err ?: drm_hgm_bo_populate(bo, true);
 }
 
+/**
+ * struct drm_hgm_hold - pages of RAM that are mapped for an importer
+ * @link: in drm_hgm_attach.holds
+ * @sgt: the mapping
+ * @n: length of @folios
+ * @folios: with a reference each
+ *
+ * They outlast a move or an unplug until the importer, which may be late or not
+ * obey at all, has unmapped them.  For VRAM hgm_range_release() does that.
+ */
+struct drm_hgm_hold {
+	struct list_head link;
+	struct sg_table *sgt;
+	unsigned int n;
+	struct folio *folios[] __counted_by(n);
+};
+
+static void drm_hgm_hold_put(struct drm_hgm_hold *hold)
+{
+	for (unsigned int i = 0; i < hold->n; i++)
+		folio_put(hold->folios[i]);
+	kvfree(hold);
+}
+
+static struct drm_hgm_hold *drm_hgm_hold_get(struct ttm_tt *ttm)
+{
+	struct folio *folio, *last = NULL;
+	struct drm_hgm_hold *hold;
+	unsigned int n = 0;
+
+	for (pgoff_t i = 0; i < ttm->num_pages; i++) {
+		folio = page_folio(ttm->pages[i]);
+		n += folio != last;
+		last = folio;
+	}
+	hold = kvzalloc(struct_size(hold, folios, n), GFP_KERNEL);
+	if (!hold)
+		return NULL;
+	hold->n = n;
+	last = NULL;
+	n = 0;
+	for (pgoff_t i = 0; i < ttm->num_pages; i++) {
+		folio = page_folio(ttm->pages[i]);
+		if (folio == last)
+			continue;
+		last = folio;
+		folio_get(folio);
+		hold->folios[n++] = folio;
+	}
+	return hold;
+}
+
 static int drm_hgm_segs_vram(struct drm_hgm_bo *bo, struct hgm_seg **segs,
 			     unsigned int *n)
 {
@@ -215,7 +269,7 @@ static int drm_hgm_segs_ram(struct drm_hgm_bo *bo, struct hgm_seg **segs,
 	return 0;
 }
 
-static struct hgm_peer_map *drm_hgm_map_here(struct drm_hgm_bo *bo,
+static struct hgm_peer_map *drm_hgm_map_segs(struct drm_hgm_bo *bo,
 					     struct dma_buf_attachment *attach,
 					     enum dma_data_direction dir)
 {
@@ -230,8 +284,31 @@ static struct hgm_peer_map *drm_hgm_map_here(struct drm_hgm_bo *bo,
 		err = drm_hgm_segs_ram(bo, &segs, &n);
 	if (err)
 		return ERR_PTR(err);
-	map = hgm_peer_map(&bo->peers, attach->dev, segs, n, dir, 0);
+	map = hgm_peer_map_segs(&bo->peers, attach->dev, segs, n, dir, 0);
 	kvfree(segs);
+	return map;
+}
+
+static struct hgm_peer_map *drm_hgm_map_here(struct drm_hgm_bo *bo,
+					     struct dma_buf_attachment *attach,
+					     enum dma_data_direction dir)
+{
+	struct drm_hgm_attach *a = attach->priv;
+	struct drm_hgm_hold *hold = NULL;
+	struct hgm_peer_map *map;
+
+	if (bo->place == DRM_HGM_PLACE_RAM) {
+		hold = drm_hgm_hold_get(bo->tbo.ttm);
+		if (!hold)
+			return ERR_PTR(-ENOMEM);
+	}
+	map = drm_hgm_map_segs(bo, attach, dir);
+	if (hold && IS_ERR(map)) {
+		drm_hgm_hold_put(hold);
+	} else if (hold) {
+		hold->sgt = &map->sgt;
+		list_add(&hold->link, &a->holds);
+	}
 	return map;
 }
 
@@ -266,7 +343,17 @@ out:
 static void drm_hgm_dmabuf_unmap(struct dma_buf_attachment *attach,
 				 struct sg_table *sgt, enum dma_data_direction dir)
 {
+	struct drm_hgm_attach *a = attach->priv;
+	struct drm_hgm_hold *hold;
+
 	hgm_peer_unmap(container_of(sgt, struct hgm_peer_map, sgt));
+	list_for_each_entry(hold, &a->holds, link) {
+		if (hold->sgt == sgt) {
+			list_del(&hold->link);
+			drm_hgm_hold_put(hold);
+			break;
+		}
+	}
 }
 
 /* Fences are the core's; platforms that need more than those are not supported. */

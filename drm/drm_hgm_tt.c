@@ -9,6 +9,7 @@
  * in the shmem file when they are unpopulated, from where the kernel may swap
  * them.
  */
+#include <drm/drm_gem.h>
 #include <drm/ttm/ttm_bo.h>
 
 #include <linux/dma-mapping.h>
@@ -33,7 +34,7 @@ struct ttm_tt *drm_hgm_tt_create(struct ttm_buffer_object *tbo, u32 page_flags)
 
 	if (!drm_hgm_tbo_is_ours(tbo))
 		return NULL;
-	tt = kzalloc(sizeof(*tt), GFP_KERNEL);
+	tt = kzalloc_obj(*tt);
 	if (!tt)
 		return NULL;
 	tt->hdev = container_of(tbo->bdev, struct drm_hgm_device, ttm);
@@ -53,12 +54,18 @@ struct ttm_tt *drm_hgm_tt_create(struct ttm_buffer_object *tbo, u32 page_flags)
 
 static int drm_hgm_tt_open_file(struct drm_hgm_tt *tt)
 {
+	/* large folios where they are to be had: fewer pieces to copy and to map */
+	struct vfsmount *mnt = drm_gem_get_huge_mnt(tt->hdev->drm);
+	const vma_flags_t flags = mk_vma_flags(VMA_NORESERVE_BIT);
+	loff_t size = (loff_t)tt->ttm.num_pages << PAGE_SHIFT;
 	struct file *filp;
 
 	if (tt->filp)
 		return 0;
-	filp = shmem_file_setup("drm-hgm", (loff_t)tt->ttm.num_pages << PAGE_SHIFT,
-				mk_vma_flags(VMA_NORESERVE_BIT));
+	if (mnt)
+		filp = shmem_file_setup_with_mnt(mnt, "drm-hgm", size, flags);
+	else
+		filp = shmem_file_setup("drm-hgm", size, flags);
 	if (IS_ERR(filp))
 		return PTR_ERR(filp);
 	/* not movable: long-term pins need not migrate them */

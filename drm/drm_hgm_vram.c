@@ -8,7 +8,9 @@
 #include <drm/drm_print.h>
 #include <drm/ttm/ttm_placement.h>
 
+#include <linux/dma-resv.h>
 #include <linux/jiffies.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "drm_hgm_internal.h"
@@ -89,7 +91,7 @@ static int drm_hgm_vram_alloc(struct ttm_resource_manager *man,
 	if (tbo->base.size > drm_hgm_place_end(vram, place) -
 	    (place->fpfn << PAGE_SHIFT))
 		return -E2BIG;
-	vres = kzalloc(sizeof(*vres), GFP_KERNEL);
+	vres = kzalloc_obj(*vres);
 	if (!vres)
 		return -ENOMEM;
 	vres->vram = vram;
@@ -126,7 +128,8 @@ static void drm_hgm_vram_release_done(struct hgm_release *rel)
 
 	scoped_guard(mutex, &vram->lock) {
 		gpu_buddy_free_list(&vram->mm, &vres->blocks, 0);
-		vram->releasing -= vres->base.size;
+		list_del(&vres->link);
+		WRITE_ONCE(vram->returned, vram->returned + 1);
 	}
 	wake_up_all(&vram->wait);
 	kvfree(vres->extents);
@@ -140,8 +143,9 @@ static void drm_hgm_vram_free(struct ttm_resource_manager *man,
 	struct drm_hgm_vram *vram = to_vram(man);
 
 	ttm_resource_fini(man, res);
+	vres->since = jiffies;
 	scoped_guard(mutex, &vram->lock)
-		vram->releasing += res->size;
+		list_add_tail(&vres->link, &vram->returning);
 	hgm_range_release(vram->region, &vres->rel, vres->extents, vres->n,
 			  drm_hgm_vram_release_done);
 }
@@ -176,14 +180,27 @@ static bool drm_hgm_vram_compatible(struct ttm_resource_manager *man,
 	return true;
 }
 
+/* Bytes freed but held by peers, without those held for so long that they may stay */
+static u64 drm_hgm_vram_returning(struct drm_hgm_vram *vram)
+{
+	struct drm_hgm_vram_res *vres;
+	u64 bytes = 0;
+
+	lockdep_assert_held(&vram->lock);
+	list_for_each_entry(vres, &vram->returning, link)
+		if (time_before(jiffies, vres->since + msecs_to_jiffies(DRM_HGM_RETURN_MS)))
+			bytes += vres->base.size;
+	return bytes;
+}
+
 static void drm_hgm_vram_debug(struct ttm_resource_manager *man,
 			       struct drm_printer *p)
 {
 	struct drm_hgm_vram *vram = to_vram(man);
 
 	guard(mutex)(&vram->lock);
-	drm_printf(p, "visible: %llu releasing: %llu\n", vram->visible,
-		   vram->releasing);
+	drm_printf(p, "visible: %llu returning soon: %llu\n", vram->visible,
+		   drm_hgm_vram_returning(vram));
 	drm_buddy_print(&vram->mm, p);
 }
 
@@ -197,13 +214,12 @@ static const struct ttm_resource_manager_func drm_hgm_vram_func = {
 
 /*
  * Is enough on its way back for the allocation that failed last?  Then evicting
- * more is of no use.  A hint: the two values may be of different moments.
+ * more is of no use.  A hint: another allocation may have failed meanwhile.
  */
 bool drm_hgm_vram_enough_coming(struct drm_hgm_vram *vram)
 {
-	u64 wanted = READ_ONCE(vram->wanted);
-
-	return wanted && READ_ONCE(vram->releasing) >= wanted;
+	guard(mutex)(&vram->lock);
+	return vram->wanted && drm_hgm_vram_returning(vram) >= vram->wanted;
 }
 
 /*
@@ -213,12 +229,15 @@ bool drm_hgm_vram_enough_coming(struct drm_hgm_vram *vram)
  */
 bool drm_hgm_vram_wait(struct drm_hgm_vram *vram, unsigned long *timeout)
 {
-	u64 before = READ_ONCE(vram->releasing);
+	u64 before;
 
-	if (!before || !*timeout)
-		return false;
+	scoped_guard(mutex, &vram->lock) {
+		if (!drm_hgm_vram_returning(vram))
+			return false;
+		before = vram->returned;
+	}
 	*timeout = wait_event_timeout(vram->wait,
-				      READ_ONCE(vram->releasing) < before,
+				      READ_ONCE(vram->returned) != before,
 				      *timeout);
 	return *timeout;
 }
@@ -250,6 +269,23 @@ u64 drm_hgm_vram_used(struct drm_hgm_device *hdev)
 }
 EXPORT_SYMBOL_GPL(drm_hgm_vram_used);
 
+/* Teach lockdep the order: dma_resv, then the manager's lock, then reclaim. */
+static void drm_hgm_vram_prime(struct drm_hgm_vram *vram)
+{
+	struct dma_resv resv;
+
+	if (!IS_ENABLED(CONFIG_LOCKDEP))
+		return;
+	dma_resv_init(&resv);
+	dma_resv_lock(&resv, NULL);
+	mutex_lock(&vram->lock);
+	fs_reclaim_acquire(GFP_KERNEL);
+	fs_reclaim_release(GFP_KERNEL);
+	mutex_unlock(&vram->lock);
+	dma_resv_unlock(&resv);
+	dma_resv_fini(&resv);
+}
+
 int drm_hgm_vram_init(struct drm_hgm_device *hdev, unsigned int flags)
 {
 	struct drm_hgm_vram *vram = &hdev->vram;
@@ -263,6 +299,8 @@ int drm_hgm_vram_init(struct drm_hgm_device *hdev, unsigned int flags)
 		vram->limit = vram->visible;
 	mutex_init(&vram->lock);
 	init_waitqueue_head(&vram->wait);
+	INIT_LIST_HEAD(&vram->returning);
+	drm_hgm_vram_prime(vram);
 	err = gpu_buddy_init(&vram->mm, hgm_region_size(hdev->region), PAGE_SIZE);
 	if (err)
 		return err;

@@ -145,7 +145,7 @@ static void hgm_map_set_lifetime(struct hgm_peer_map *map, unsigned int lifetime
 }
 
 /**
- * hgm_peer_map - map a buffer for a peer, for a short time
+ * hgm_peer_map_segs - map a buffer for a peer, for a short time
  * @set: the buffer's set; its reservation lock is held
  * @peer: the device; must live until hgm_peer_unmap()
  * @segs: where the buffer is now, see hgm_map_segs()
@@ -160,10 +160,11 @@ static void hgm_map_set_lifetime(struct hgm_peer_map *map, unsigned int lifetime
  *
  * Return: the mapping, LIVE, or ERR_PTR() as hgm_map_segs().
  */
-struct hgm_peer_map *hgm_peer_map(struct hgm_peer_set *set, struct device *peer,
-				  const struct hgm_seg *segs, unsigned int n,
-				  enum dma_data_direction dir,
-				  unsigned int lifetime_ms)
+struct hgm_peer_map *hgm_peer_map_segs(struct hgm_peer_set *set,
+				       struct device *peer,
+				       const struct hgm_seg *segs, unsigned int n,
+				       enum dma_data_direction dir,
+				       unsigned int lifetime_ms)
 {
 	struct hgm_region *region = set->region;
 	struct hgm_peer_map *map;

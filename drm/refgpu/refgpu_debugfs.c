@@ -40,22 +40,33 @@ static int refgpu_reg_set(struct refgpu_device *rdev, u32 reg, bool wide, u64 va
 	return 0;
 }
 
-#define REFGPU_REG_FILE(name, reg, wide)					\
-static int refgpu_##name##_get(void *data, u64 *val)				\
-{										\
-	return refgpu_reg_get(data, reg, wide, val);				\
-}										\
-static int refgpu_##name##_set(void *data, u64 val)				\
-{										\
-	return refgpu_reg_set(data, reg, wide, val);				\
-}										\
-DEFINE_DEBUGFS_ATTRIBUTE(refgpu_##name##_fops, refgpu_##name##_get,		\
-			 refgpu_##name##_set, "%llu\n")
+static int refgpu_inject_get(void *data, u64 *val)
+{
+	struct refgpu_inject *inject = data;
 
-REFGPU_REG_FILE(copy_error, REFGPU_REG_INJ_COPY_ERROR, false);
-REFGPU_REG_FILE(hang, REFGPU_REG_INJ_HANG, false);
-REFGPU_REG_FILE(latency, REFGPU_REG_INJ_LATENCY, false);
-REFGPU_REG_FILE(poison, REFGPU_REG_INJ_POISON, true);
+	return refgpu_reg_get(inject->rdev, inject->reg, inject->wide, val);
+}
+
+static int refgpu_inject_set(void *data, u64 val)
+{
+	struct refgpu_inject *inject = data;
+
+	return refgpu_reg_set(inject->rdev, inject->reg, inject->wide, val);
+}
+
+DEFINE_DEBUGFS_ATTRIBUTE(refgpu_inject_fops, refgpu_inject_get, refgpu_inject_set,
+			 "%llu\n");
+
+static const struct {
+	const char *name;
+	u32 reg;
+	bool wide;
+} refgpu_injects[REFGPU_NR_INJECTS] = {
+	{ "inject_copy_error", REFGPU_REG_INJ_COPY_ERROR },
+	{ "inject_hang", REFGPU_REG_INJ_HANG },
+	{ "inject_latency_us", REFGPU_REG_INJ_LATENCY },
+	{ "inject_poison", REFGPU_REG_INJ_POISON, true },
+};
 
 static int refgpu_oracle_late_show(struct seq_file *m, void *unused)
 {
@@ -135,12 +146,15 @@ void refgpu_debugfs_init(struct drm_minor *minor)
 	/* called for each minor, and all may be the same directory */
 	if (minor != minor->dev->primary)
 		return;
-	debugfs_create_file("inject_copy_error", 0600, root, rdev,
-			    &refgpu_copy_error_fops);
-	debugfs_create_file("inject_hang", 0600, root, rdev, &refgpu_hang_fops);
-	debugfs_create_file("inject_latency_us", 0600, root, rdev,
-			    &refgpu_latency_fops);
-	debugfs_create_file("inject_poison", 0600, root, rdev, &refgpu_poison_fops);
+	for (unsigned int i = 0; i < REFGPU_NR_INJECTS; i++) {
+		struct refgpu_inject *inject = &rdev->injects[i];
+
+		inject->rdev = rdev;
+		inject->reg = refgpu_injects[i].reg;
+		inject->wide = refgpu_injects[i].wide;
+		debugfs_create_file(refgpu_injects[i].name, 0600, root, inject,
+				    &refgpu_inject_fops);
+	}
 	debugfs_create_file("oracle_late", 0600, root, rdev, &refgpu_oracle_late_fops);
 	debugfs_create_file("regs", 0400, root, rdev, &refgpu_regs_fops);
 }

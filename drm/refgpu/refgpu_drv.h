@@ -18,6 +18,7 @@ struct pci_dev;
 
 #define REFGPU_RING_COUNT	1024
 #define REFGPU_NR_IOCTLS	9
+#define REFGPU_NR_INJECTS	4
 
 /* A job is tried so often before its fence fails */
 #define REFGPU_TRIES		2
@@ -95,10 +96,12 @@ struct refgpu_desc {
  * @stopped: entries are not written now; resets write them later
  * @dead: the device does not answer
  * @progress: of the engine when last looked at
+ * @progress_at: when that was, jiffies
  * @resets: since load
+ * @error_work: an error was reported; on refgpu_device.recovery_wq
  */
 struct refgpu_ring {
-	spinlock_t lock;
+	spinlock_t lock;		/* guards all below; irq safe */
 	void *entries;
 	dma_addr_t entries_dma;
 	void *fence;
@@ -109,7 +112,21 @@ struct refgpu_ring {
 	bool stopped;
 	bool dead;
 	u64 progress;
+	unsigned long progress_at;
 	atomic64_t resets;
+	struct work_struct error_work;
+};
+
+/**
+ * struct refgpu_inject - a register behind a debugfs file
+ * @rdev: the device
+ * @reg: REFGPU_REG_INJ_*
+ * @wide: it has 64 bits
+ */
+struct refgpu_inject {
+	struct refgpu_device *rdev;
+	u32 reg;
+	bool wide;
 };
 
 /**
@@ -123,8 +140,9 @@ struct refgpu_ring {
  * @sched: its scheduler
  * @entity: all jobs come by this one, in order
  * @submit_lock: numbers and queues jobs in the same order
- * @recovery_wq: for the scheduler's timeouts
+ * @recovery_wq: for errors and the scheduler's timeouts; ordered
  * @oracle_lock: guards the oracle's registers; leaf
+ * @injects: for debugfs
  */
 struct refgpu_device {
 	struct drm_device drm;
@@ -135,9 +153,10 @@ struct refgpu_device {
 	struct refgpu_ring ring;
 	struct drm_gpu_scheduler sched;
 	struct drm_sched_entity entity;
-	struct mutex submit_lock;
+	struct mutex submit_lock;	/* below dma_resv */
 	struct workqueue_struct *recovery_wq;
-	spinlock_t oracle_lock;
+	spinlock_t oracle_lock;		/* leaf */
+	struct refgpu_inject injects[REFGPU_NR_INJECTS];
 };
 
 static inline struct refgpu_device *to_refgpu(struct drm_device *drm)

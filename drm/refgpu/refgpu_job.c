@@ -89,7 +89,7 @@ struct refgpu_job *refgpu_job_create(struct refgpu_device *rdev, unsigned int n)
 	job->nr_ibs = nr;
 	job->rdev = rdev;
 	pm_runtime_get_noresume(&rdev->pdev->dev);
-	job->hw = kzalloc(sizeof(*job->hw), GFP_KERNEL);
+	job->hw = kzalloc_obj(*job->hw);
 	if (!job->hw)
 		goto err_free;
 	INIT_LIST_HEAD(&job->link);

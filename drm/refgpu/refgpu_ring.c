@@ -37,6 +37,12 @@ static u64 refgpu_progress(struct refgpu_device *rdev)
 	       readq(rdev->regs + REFGPU_REG_CNT_DESCS);
 }
 
+static void refgpu_ring_look(struct refgpu_device *rdev)
+{
+	rdev->ring.progress = refgpu_progress(rdev);
+	rdev->ring.progress_at = jiffies;
+}
+
 static void refgpu_ring_emit(struct refgpu_device *rdev, struct refgpu_job *job)
 {
 	struct refgpu_ring *ring = &rdev->ring;
@@ -78,7 +84,7 @@ int refgpu_ring_push(struct refgpu_device *rdev, struct refgpu_job *job)
 	ring->seqno += job->fill + 1;
 	job->last = ring->seqno;
 	if (list_empty(&ring->inflight))
-		ring->progress = refgpu_progress(rdev);
+		refgpu_ring_look(rdev);
 	list_add_tail(&job->link, &ring->inflight);
 	if (!ring->stopped) {
 		refgpu_ring_emit(rdev, job);
@@ -125,8 +131,9 @@ irqreturn_t refgpu_ring_irq(int irq, void *data)
 	writel(status, rdev->regs + REFGPU_REG_IRQ_STATUS);
 	scoped_guard(spinlock_irqsave, &rdev->ring.lock)
 		refgpu_ring_complete(rdev);
+	/* not drm_sched_fault(): a timeout that is being handled would eat it */
 	if (status & REFGPU_IRQ_CE_ERROR)
-		drm_sched_fault(&rdev->sched);
+		queue_work(rdev->recovery_wq, &rdev->ring.error_work);
 	return IRQ_HANDLED;
 }
 
@@ -188,7 +195,7 @@ static void refgpu_ring_restart(struct refgpu_device *rdev)
 	refgpu_ring_program(rdev);
 	list_for_each_entry(job, &ring->inflight, link)
 		refgpu_ring_emit(rdev, job);
-	ring->progress = refgpu_progress(rdev);
+	refgpu_ring_look(rdev);
 	ring->stopped = false;
 	if (!list_empty(&ring->inflight))
 		refgpu_ring_doorbell(rdev);
@@ -203,22 +210,23 @@ static void refgpu_ring_blame(struct refgpu_device *rdev, bool error)
 		refgpu_job_done(job, -EIO);
 }
 
-/* Does it still do something, only slowly? */
+/* Does it still do something, only slowly?  Also just after it was started. */
 static bool refgpu_ring_is_alive(struct refgpu_device *rdev)
 {
 	struct refgpu_ring *ring = &rdev->ring;
-	u64 now = refgpu_progress(rdev);
+	unsigned long patience = rdev->sched.timeout / 4 * 3;
+	u64 before = ring->progress;
 
 	lockdep_assert_held(&ring->lock);
-	if (list_empty(&ring->inflight))
+	if (list_empty(&ring->inflight) ||
+	    time_before(jiffies, ring->progress_at + patience))
 		return true;
-	swap(ring->progress, now);
-	return ring->progress != now;
+	refgpu_ring_look(rdev);
+	return ring->progress != before;
 }
 
 /*
- * An error, or a job takes too long.  From the recovery work queue, of which
- * there is one at a time.
+ * An error, or a job takes too long.  From the recovery work queue, one at a time.
  */
 void refgpu_ring_recover(struct refgpu_device *rdev)
 {
@@ -267,6 +275,11 @@ void refgpu_ring_cancel(struct refgpu_job *job)
 		refgpu_job_done(job, -ECANCELED);
 }
 
+static void refgpu_ring_error_work(struct work_struct *work)
+{
+	refgpu_ring_recover(container_of(work, struct refgpu_device, ring.error_work));
+}
+
 /* After a reset of the device; with what came while it was stopped */
 void refgpu_ring_start(struct refgpu_device *rdev)
 {
@@ -293,6 +306,7 @@ int refgpu_ring_init(struct refgpu_device *rdev)
 
 	spin_lock_init(&ring->lock);
 	INIT_LIST_HEAD(&ring->inflight);
+	INIT_WORK(&ring->error_work, refgpu_ring_error_work);
 	ring->entries = dmam_alloc_coherent(dev, REFGPU_RING_COUNT *
 					    REFGPU_RING_ENTRY_SIZE,
 					    &ring->entries_dma, GFP_KERNEL);

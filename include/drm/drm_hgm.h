@@ -44,8 +44,9 @@ struct shrinker;
  *
  * **Errors of a move.**  A *synchronous* move waits for the copy before it
  * switches: an error leaves the buffer where it was.  A *pipelined* one
- * (eviction, %DRM_HGM_MOVE_ASYNC) has switched already, so its fence does not
- * fail as long as the CPU can redo the copy: see drm_hgm_fence.c.
+ * (eviction, %DRM_HGM_MOVE_ASYNC) has switched already, so if the engine fails the
+ * CPU redoes the copy before the fence signals: see drm_hgm_fence.c.  Moves to or
+ * from VRAM that the CPU cannot reach are always synchronous therefore.
  *
  * **Locks.**  The reservation lock of a buffer guards its placement, pins and
  * peer mappings.  Below it: the mutex of the VRAM manager, and HGM's own.
@@ -74,7 +75,7 @@ struct shrinker;
 #define DRM_HGM_BO_VISIBLE	BIT(0)
 
 /**
- * define DRM_HGM_MOVE_ASYNC - return when the copy is queued
+ * define DRM_HGM_MOVE_ASYNC - return when the copy is queued, if it can be
  */
 #define DRM_HGM_MOVE_ASYNC	BIT(0)
 
@@ -104,11 +105,12 @@ struct drm_hgm_vram {
 	u64 limit;
 	u64 visible;
 	/* private: */
-	struct mutex lock;		/* guards @mm, @releasing; below dma_resv */
+	struct mutex lock;		/* guards all below; below dma_resv */
 	struct gpu_buddy mm;
-	u64 releasing;			/* freed, but not idle yet */
+	struct list_head returning;	/* freed, but not idle yet */
+	u64 returned;			/* counts what has come back */
 	u64 wanted;			/* last allocation that found no room */
-	wait_queue_head_t wait;		/* something has come back */
+	wait_queue_head_t wait;		/* for @returned */
 };
 
 /**
@@ -182,6 +184,8 @@ struct drm_hgm_bo {
 /**
  * to_drm_hgm_bo - cast
  * @tbo: a TTM object that is known to be one of drm_hgm
+ *
+ * Return: the buffer.
  */
 static inline struct drm_hgm_bo *to_drm_hgm_bo(struct ttm_buffer_object *tbo)
 {
@@ -191,6 +195,8 @@ static inline struct drm_hgm_bo *to_drm_hgm_bo(struct ttm_buffer_object *tbo)
 /**
  * gem_to_drm_hgm_bo - cast
  * @obj: a GEM object of a device that uses drm_hgm
+ *
+ * Return: the buffer.
  */
 static inline struct drm_hgm_bo *gem_to_drm_hgm_bo(struct drm_gem_object *obj)
 {
@@ -200,6 +206,8 @@ static inline struct drm_hgm_bo *gem_to_drm_hgm_bo(struct drm_gem_object *obj)
 /**
  * drm_hgm_bo_device - the device of a buffer
  * @bo: the buffer
+ *
+ * Return: the device; it lives at least as long as @bo.
  */
 static inline struct drm_hgm_device *drm_hgm_bo_device(struct drm_hgm_bo *bo)
 {
@@ -209,6 +217,8 @@ static inline struct drm_hgm_device *drm_hgm_bo_device(struct drm_hgm_bo *bo)
 /**
  * drm_hgm_bo_put - drop a reference
  * @bo: the buffer
+ *
+ * Process context; may destroy it, so no reservation lock held.
  */
 static inline void drm_hgm_bo_put(struct drm_hgm_bo *bo)
 {

@@ -144,10 +144,11 @@ void hgm_peer_set_init(struct hgm_peer_set *set, struct hgm_region *region,
 void hgm_peer_set_fini(struct hgm_peer_set *set);
 unsigned int hgm_peer_set_count(const struct hgm_peer_set *set);
 
-struct hgm_peer_map *hgm_peer_map(struct hgm_peer_set *set, struct device *peer,
-				  const struct hgm_seg *segs, unsigned int n,
-				  enum dma_data_direction dir,
-				  unsigned int lifetime_ms);
+struct hgm_peer_map *hgm_peer_map_segs(struct hgm_peer_set *set,
+				       struct device *peer,
+				       const struct hgm_seg *segs, unsigned int n,
+				       enum dma_data_direction dir,
+				       unsigned int lifetime_ms);
 void hgm_peer_unmap(struct hgm_peer_map *map);
 
 bool hgm_peer_revoke_begin(struct hgm_peer_set *set, enum hgm_revoke_cause cause);

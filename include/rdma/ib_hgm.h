@@ -80,8 +80,9 @@ struct ib_hgm_ops {
 	/**
 	 * @stop: Mandatory.  Make the device stop using the addresses, and wait
 	 * until no access through them is in flight.  @forever: the region will
-	 * not come back, accesses must fail and not fault.  Bounded.  Returns 0,
-	 * or -ETIMEDOUT when the device did not answer.
+	 * not come back, accesses must fail and not fault; called so also for a
+	 * region that is stopped already, or that @program refused.  Bounded.
+	 * Returns 0, or -ETIMEDOUT when the device did not answer.
 	 */
 	int (*stop)(struct ib_hgm_mr *mr, bool forever);
 

@@ -183,7 +183,7 @@ struct hgm_peer_map *fake_map(struct fake_bo *bo, struct device *peer,
 	struct hgm_peer_map *map;
 
 	dma_resv_lock(&bo->resv, NULL);
-	map = hgm_peer_map(&bo->set, peer, &seg, 1, DMA_BIDIRECTIONAL, lifetime_ms);
+	map = hgm_peer_map_segs(&bo->set, peer, &seg, 1, DMA_BIDIRECTIONAL, lifetime_ms);
 	if (!IS_ERR(map))
 		bo->map = map;
 	dma_resv_unlock(&bo->resv);

@@ -61,16 +61,26 @@ enum refnic_dma_op {
  * has been cancelled or is finished, no DMA of it goes on.
  */
 struct refnic_dma_req {
+	/** @op: enum refnic_dma_op */
 	__u32 op;
-	__u32 flags;		/* must be 0 */
-	__u32 src_lkey;		/* 0 where the op has none */
+	/** @flags: must be 0 */
+	__u32 flags;
+	/** @src_lkey: key of the region read, 0 where the op reads none */
+	__u32 src_lkey;
+	/** @dst_lkey: key of the region written, 0 where the op writes none */
 	__u32 dst_lkey;
+	/** @src_offset: bytes */
 	__aligned_u64 src_offset;
+	/** @dst_offset: bytes */
 	__aligned_u64 dst_offset;
+	/** @len: bytes */
 	__aligned_u64 len;
-	__aligned_u64 seed;	/* READ and WRITE: offset in the NIC's buffer */
+	/** @seed: of FILL_SEQ; READ and WRITE: offset in the NIC's buffer */
+	__aligned_u64 seed;
+	/** @pattern: of FILL_SEQ */
 	__u32 pattern;
-	__u32 reserved;		/* must be 0 */
+	/** @reserved: must be 0 */
+	__u32 reserved;
 };
 
 /** enum refnic_wc_status - outcome of DMA work */
@@ -86,25 +96,41 @@ enum refnic_wc_status {
 	REFNIC_STATUS_DMA = 4,
 };
 
+/** struct refnic_dma_resp - how the work ended */
 struct refnic_dma_resp {
-	__u32 status;		/* enum refnic_wc_status */
-	__u32 crc;		/* CRC-32C, initial ~0, final xor ~0 */
-	__aligned_u64 bytes;	/* done before the end, or the error */
+	/** @status: enum refnic_wc_status */
+	__u32 status;
+	/** @crc: CRC-32C, initial ~0, final xor ~0; of CRC */
+	__u32 crc;
+	/** @bytes: done before the end, or the error */
+	__aligned_u64 bytes;
 };
 
 /** struct refnic_stats - device counters and latencies since load; grows at its end */
 struct refnic_stats {
+	/** @ram_bytes: bus accesses that ended in system memory */
 	__aligned_u64 ram_bytes;
+	/** @peer_bytes: bus accesses that ended in another device's BAR */
 	__aligned_u64 peer_bytes;
+	/** @faults: accesses to regions that were not present */
 	__aligned_u64 faults;
+	/** @late: DMA through a translation after its invalidation was answered */
 	__aligned_u64 late;
+	/** @invalidates: invalidations */
 	__aligned_u64 invalidates;
+	/** @invalidates_inflight: those that found DMA to their region in flight */
 	__aligned_u64 invalidates_inflight;
+	/** @work: completed work requests */
 	__aligned_u64 work;
+	/** @dma_errors: bus accesses that failed */
 	__aligned_u64 dma_errors;
-	__aligned_u64 refault_p50_ns;	/* fault event to region valid again */
+	/** @refault_p50_ns: median from a fault event to the region valid again */
+	__aligned_u64 refault_p50_ns;
+	/** @refault_p99_ns: its 99th percentile */
 	__aligned_u64 refault_p99_ns;
-	__aligned_u64 invalidate_p50_ns; /* invalidate posted to answered */
+	/** @invalidate_p50_ns: median from an invalidation to its answer */
+	__aligned_u64 invalidate_p50_ns;
+	/** @invalidate_p99_ns: its 99th percentile */
 	__aligned_u64 invalidate_p99_ns;
 };
 
