@@ -260,6 +260,28 @@ static void test_outside_window(void)
 	close(dmabuf);
 }
 
+/* A peer that cannot address the BAR has no route, and must not get a bounce buffer */
+static void test_narrow_dma(void)
+{
+	uint64_t start, size;
+	uint32_t handle;
+	int dmabuf;
+
+	hgm_importer_load();
+	igt_assert_eq(hgm_pci_bar(gpu[0].pci, 2, &start, &size), 0);
+	igt_assert_f(start >> 32, "the BAR is below 4 GiB\n");
+	igt_assert_eq(hgm_file_write_u64("/sys/kernel/debug/hgm_test/dma_bits", 32), 0);
+	handle = exported(0, &dmabuf);
+	igt_assert_eq(hgm_importer_take(0, dmabuf, "dynamic"), 0);
+	hgm_bo_assert_at(gpu[0].fd, handle, REFGPU_PLACE_RAM);
+	assert_addresses(0, false);
+	igt_assert(!hgm_importer_has_route(0));
+	hgm_importer_drop(0);
+	assert_intact(0, handle);
+	hgm_importer_unload();
+	close(dmabuf);
+}
+
 #define MAX_PINS	64
 #define PIN_SIZE	(16 * HGM_MIB)
 
@@ -318,6 +340,8 @@ const struct hgm_subtest hgm_dmabuf_policy[] = {
 	{ "policy-nic-pinned", "Check a pinned registration at the NIC", test_nic_pinned },
 	{ "policy-outside-window", "Check a buffer outside the visible window",
 	  test_outside_window },
+	{ "policy-narrow-dma", "Check that a device that cannot address the BAR gets RAM",
+	  test_narrow_dma },
 	{ "policy-pin-budget", "Check the limit of pins in VRAM", test_pin_budget },
 };
 

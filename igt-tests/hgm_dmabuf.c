@@ -264,6 +264,7 @@ static const struct hgm_subtest subtests[] = {
 
 int hgm_igt_main()
 {
+	hgm_need_nics = true;
 	hgm_run_table(subtests, HGM_ARRAY_SIZE(subtests));
 	hgm_run_table(hgm_dmabuf_policy, hgm_dmabuf_policy_count);
 	hgm_dmabuf_bad_dma();

@@ -216,20 +216,25 @@ static void test_copy(void)
 /* For drivers without an engine */
 static void test_cpu_copy(void)
 {
-	uint32_t handle = hgm_bo(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM);
-	struct drm_refgpu_device_info before, after;
+	struct drm_refgpu_device_info info;
+	uint32_t handle;
 
+	hgm_close_devices();
+	igt_assert_eq(hgm_gpu_cpu_copy(true), 0);
+	hgm_open_devices();
+	handle = hgm_bo(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM);
 	igt_assert_eq(hgm_bo_fill_seq(gpu[0].fd, handle, 0, SIZE, PATTERN, 7), 0);
-	igt_assert_eq(hgm_file_write("/sys/module/refgpu/parameters/cpu_copy", "Y"), 0);
-	igt_assert_eq(hgm_gpu_info(gpu[0].fd, &before), 0);
 	for (int i = 0; i < 4; i++) {
 		igt_assert_eq(hgm_bo_move(gpu[0].fd, handle, REFGPU_PLACE_RAM, 0), 0);
+		hgm_bo_assert_seq(gpu[0].fd, handle, SIZE, PATTERN, 7);
 		igt_assert_eq(hgm_bo_move(gpu[0].fd, handle, REFGPU_PLACE_VRAM, 0), 0);
+		hgm_bo_assert_seq(gpu[0].fd, handle, SIZE, PATTERN, 7);
 	}
-	igt_assert_eq(hgm_gpu_info(gpu[0].fd, &after), 0);
-	igt_assert_eq(hgm_file_write("/sys/module/refgpu/parameters/cpu_copy", "N"), 0);
-	igt_assert_f(after.copy_bytes - before.copy_bytes < SIZE, "the engine has copied\n");
-	hgm_bo_assert_seq(gpu[0].fd, handle, SIZE, PATTERN, 7);
+	igt_assert_eq(hgm_gpu_info(gpu[0].fd, &info), 0);
+	igt_assert_f(info.copy_bytes < SIZE, "the engine has copied\n");
+	hgm_close_devices();
+	igt_assert_eq(hgm_gpu_cpu_copy(false), 0);
+	hgm_open_devices();
 }
 
 static const struct hgm_subtest subtests[] = {

@@ -162,6 +162,7 @@ static const struct hgm_subtest subtests_long[] = {
 
 int hgm_igt_main()
 {
+	hgm_need_nics = true;
 	hgm_run_table(subtests, HGM_ARRAY_SIZE(subtests));
 	hgm_run_table(hgm_revoke_faults, hgm_revoke_faults_count);
 	hgm_run_table(hgm_revoke_unplug, hgm_revoke_unplug_count);

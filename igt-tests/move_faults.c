@@ -5,7 +5,9 @@
  * Copies that fail, hang or hit a bad page; processes killed in the middle.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -60,36 +62,100 @@ static uint64_t resets(void)
 	return info.engine_resets;
 }
 
+/* More errors than the driver tries again */
 static void test_copy_error(void)
 {
 	uint64_t before = resets();
 
-	fail_moves("inject_copy_error", 1);
+	fail_moves("inject_copy_error", 100);
 	igt_assert_lt_u64(before, resets());
+}
+
+/* Once is not enough to fail a move: the driver may try again */
+static void heal(const char *file)
+{
+	for (uint32_t from = 1; from <= 2; from++) {
+		uint32_t handle = filled(from);
+		uint64_t before = resets();
+		int ret;
+
+		igt_assert_eq(hgm_gpu_inject(&gpu[0], file, 1), 0);
+		ret = hgm_bo_move(gpu[0].fd, handle, 3 - from, 0);
+		igt_assert_eq(hgm_gpu_inject(&gpu[0], file, 0), 0);
+		igt_assert_lt_u64(before, resets());
+		igt_info("a move with one %s: %d\n", file, ret);
+		if (ret) {
+			assert_failed_move(handle, from, ret);
+		} else {
+			hgm_bo_assert_at(gpu[0].fd, handle, 3 - from);
+			hgm_bo_assert_seq(gpu[0].fd, handle, SIZE, PATTERN, seed);
+		}
+		igt_assert_eq(hgm_bo_close(gpu[0].fd, handle), 0);
+	}
+}
+
+static void test_one_copy_error(void)
+{
+	heal("inject_copy_error");
+}
+
+static void test_one_hang(void)
+{
+	heal("inject_hang");
+}
+
+/* Hangs again after each reset, as long as the move is tried */
+static void *hang_again(void *arg)
+{
+	atomic_bool *stop = arg;
+
+	while (!atomic_load(stop)) {
+		hgm_gpu_inject(&gpu[0], "inject_hang", 1);
+		hgm_sleep_us(2000);
+	}
+	return NULL;
 }
 
 static void test_hang(void)
 {
-	uint64_t before = resets();
+	for (uint32_t from = 1; from <= 2; from++) {
+		uint32_t handle = filled(from);
+		atomic_bool stop = false;
+		pthread_t thread;
+		int ret;
 
-	fail_moves("inject_hang", 1);
-	igt_assert_lt_u64(before, resets());
+		igt_assert_eq(hgm_gpu_inject(&gpu[0], "inject_hang", 1), 0);
+		igt_assert_eq(pthread_create(&thread, NULL, hang_again, &stop), 0);
+		ret = hgm_bo_move(gpu[0].fd, handle, 3 - from, 0);
+		atomic_store(&stop, true);
+		pthread_join(thread, NULL);
+		igt_assert_eq(hgm_gpu_inject(&gpu[0], "inject_hang", 0), 0);
+		assert_failed_move(handle, from, ret);
+		igt_assert_eq(hgm_bo_close(gpu[0].fd, handle), 0);
+	}
 }
 
-/* Asynchronously: the error shows in the wait, the contents stay */
+/*
+ * Asynchronously there is no way back when the buffer has switched, so either the
+ * copy is made good or the error shows in the wait; the contents are never lost.
+ */
 static void test_copy_error_async(void)
 {
 	uint32_t handle = filled(REFGPU_PLACE_VRAM);
 	int ret;
 
 	igt_assert_eq(hgm_gpu_inject(&gpu[0], "inject_latency_us", 20000), 0);
-	igt_assert_eq(hgm_gpu_inject(&gpu[0], "inject_copy_error", 1), 0);
+	igt_assert_eq(hgm_gpu_inject(&gpu[0], "inject_copy_error", 100), 0);
 	ret = hgm_bo_move(gpu[0].fd, handle, REFGPU_PLACE_RAM, REFGPU_MOVE_ASYNC);
 	if (!ret)
 		ret = hgm_bo_wait(gpu[0].fd, handle, INT64_MAX);
 	igt_assert_eq(hgm_gpu_inject(&gpu[0], "inject_copy_error", 0), 0);
 	igt_assert_eq(hgm_gpu_inject(&gpu[0], "inject_latency_us", 0), 0);
-	assert_failed_move(handle, REFGPU_PLACE_VRAM, ret);
+	igt_info("asynchronous move with errors: %d\n", ret);
+	if (ret)
+		return assert_failed_move(handle, REFGPU_PLACE_VRAM, ret);
+	hgm_bo_assert_at(gpu[0].fd, handle, REFGPU_PLACE_RAM);
+	hgm_bo_assert_seq(gpu[0].fd, handle, SIZE, PATTERN, seed);
 }
 
 /* One page of VRAM cannot be read: its buffer stays, others move */
@@ -111,6 +177,7 @@ static void test_poison(void)
 
 static void test_hang_with_queue(void)
 {
+	uint64_t before = resets();
 	uint32_t handle[4];
 	int failed = 0;
 
@@ -122,7 +189,8 @@ static void test_hang_with_queue(void)
 				      REFGPU_MOVE_ASYNC) != 0;
 	for (int i = 0; i < 4; i++)
 		failed += hgm_bo_wait(gpu[0].fd, handle[i], INT64_MAX) != 0;
-	igt_assert_lte(1, failed);
+	igt_info("%d of 4 moves failed\n", failed);
+	igt_assert_lt_u64(before, resets());
 	for (int i = 0; i < 4; i++)
 		hgm_bo_assert_seq(gpu[0].fd, handle[i], SIZE, PATTERN, seed);
 }
@@ -135,7 +203,7 @@ static void test_copy_error_in_eviction(void)
 	int ret;
 
 	igt_assert_eq(hgm_gpu_info(gpu[0].fd, &info), 0);
-	igt_assert_eq(hgm_gpu_inject(&gpu[0], "inject_copy_error", 1), 0);
+	igt_assert_eq(hgm_gpu_inject(&gpu[0], "inject_copy_error", 100), 0);
 	ret = hgm_bo_create(gpu[0].fd, info.vram_size, REFGPU_PLACE_VRAM, 0, &other);
 	igt_info("creation with a failing eviction: %d\n", ret);
 	igt_assert_eq(hgm_gpu_inject(&gpu[0], "inject_copy_error", 0), 0);
@@ -177,7 +245,7 @@ static void test_kill(void)
 		igt_assert_eq(waitpid(pid, &status, 0), pid);
 		igt_assert(WIFSIGNALED(status));
 	}
-	test_hang();
+	test_one_hang();
 }
 
 const struct hgm_subtest hgm_move_faults[] = {
@@ -187,7 +255,11 @@ const struct hgm_subtest hgm_move_faults[] = {
 	  test_copy_error_async },
 	{ "copy-error-in-eviction", "Check the same for eviction by others",
 	  test_copy_error_in_eviction },
-	{ "hang", "Check that a hung engine is reset and later moves work", test_hang },
+	{ "one-copy-error", "Check that a single error is healed or fails cleanly",
+	  test_one_copy_error },
+	{ "hang", "Check that moves fail cleanly while the engine hangs, and work later",
+	  test_hang },
+	{ "one-hang", "Check that a hung engine is reset", test_one_hang },
 	{ "hang-with-queue", "Check that no buffer is lost behind a hang",
 	  test_hang_with_queue },
 	{ "poison", "Check that a bad page stops its own buffer only", test_poison },

@@ -19,7 +19,7 @@ if [ -z "$ksrc" ]; then
 		mv "$ksrc.new" "$ksrc"
 	fi
 fi
-[ -f "$ksrc/Kbuild" ] && [ -d "$ksrc/drivers/gpu/drm" ] ||
+[ -f "$ksrc/drivers/gpu/drm/Kconfig" ] ||
 	die "$ksrc is not a kernel source tree: make in-tree KSRC=DIR"
 ksrc=$(cd "$ksrc" && pwd -P)
 

@@ -211,7 +211,7 @@ err_free:
 	kfree(map);
 	return ERR_PTR(err);
 }
-EXPORT_SYMBOL_GPL(hgm_peer_map);
+EXPORT_SYMBOL_GPL(hgm_peer_map_segs);
 
 /**
  * hgm_peer_unmap - the peer is done with a mapping

@@ -58,10 +58,10 @@ int main(int argc, char **argv)
 	}
 	b.seed = hgm_seed_pick(seed);
 	printf("seed %" PRIu64 "\n", b.seed);
+	failed = bench_kernel() != 0;
+	failed |= bench_moves(b.seed) != 0;
 	if (open_all(&b))
 		return 1;
-	failed = bench_kernel() != 0;
-	failed |= bench_moves(&b) != 0;
 	failed |= bench_revoke(&b) != 0;
 	for (int i = 0; i < 2; i++) {
 		hgm_nic_close(&b.nic[i]);

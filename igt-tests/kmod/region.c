@@ -7,9 +7,11 @@
  *
  * Write "bar bar_offset size visible_size flags" to debugfs hgm_test/create (bar
  * -1: no provider), read the result there; write anything to hgm_test/release.
+ * hgm_test/dma_bits sets the DMA mask of the device, for importers.
  * One more region at a time may be asked for while the first lives.
  */
 #include <linux/debugfs.h>
+#include <linux/dma-mapping.h>
 #include <linux/hgm_pci.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -105,6 +107,15 @@ static int release_set(void *data, u64 val)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(release_fops, NULL, release_set, "%llu\n");
 
+/* A peer that cannot address all there is */
+static int dma_bits_set(void *data, u64 val)
+{
+	struct hgm_test *t = data;
+
+	return val && val <= 64 ? dma_set_mask(&t->pdev->dev, DMA_BIT_MASK(val)) : -EINVAL;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(dma_bits_fops, NULL, dma_bits_set, "%llu\n");
+
 static int hgm_test_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct hgm_test *t = devm_kzalloc(&pdev->dev, sizeof(*t), GFP_KERNEL);
@@ -113,6 +124,8 @@ static int hgm_test_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (!t)
 		return -ENOMEM;
 	ret = pcim_enable_device(pdev);
+	if (!ret)
+		ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (ret)
 		return ret;
 	mutex_init(&t->lock);
@@ -120,6 +133,7 @@ static int hgm_test_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	t->dir = debugfs_create_dir("hgm_test", NULL);
 	debugfs_create_file("create", 0600, t->dir, t, &create_fops);
 	debugfs_create_file_unsafe("release", 0200, t->dir, t, &release_fops);
+	debugfs_create_file_unsafe("dma_bits", 0200, t->dir, t, &dma_bits_fops);
 	hgm_test_import_init(&t->import, &pdev->dev, t->dir);
 	pci_set_drvdata(pdev, t);
 	return 0;

@@ -4,15 +4,16 @@
 # its mirror and proxy are the ones the host uses.
 
 # The mirror that the host's apt uses for Debian itself (not its security suite).
+# shellcheck disable=SC2016 # $(FIELD) is apt's
 mirror() {
 	local uri=${HGM_MIRROR:-}
 	# With lists at hand apt knows who is Debian; without, judge by the address.
-	[ -n "$uri" ] || uri=$(apt-get indextargets --format '$(REPO_URI)|$(LABEL)|$(SUITE)' \
+	[ -n "$uri" ] || uri=$(apt-get indextargets --format '$(REPO_URI)|$(LABEL)' \
 		'Created-By: Packages' 2>/dev/null |
 		awk -F'|' '$2 == "Debian" { print $1; exit }')
-	[ -n "$uri" ] || uri=$(apt-get indextargets --format '$(REPO_URI)|$(COMPONENT)' \
+	[ -n "$uri" ] || uri=$(apt-get indextargets --format '$(REPO_URI)' \
 		'Created-By: Packages' 2>/dev/null |
-		awk -F'|' '$1 !~ /security/ && $1 ~ /\/debian\/?$/ { print $1; exit }')
+		awk '!/security/ && /\/debian\/?$/ { print; exit }')
 	[ -n "$uri" ] || die "no Debian mirror in this machine's apt sources:" \
 		"set HGM_MIRROR to one"
 	printf '%s\n' "${uri%/}"

@@ -28,6 +28,7 @@ hash_of() {
 artefact() {
 	local name=$1 key=$2 fn=$3 final=$CACHE/$1-$2 tmp=$CACHE/tmp/$1-$2 fd
 	shift 3
+	# shellcheck disable=SC2034 # for the caller
 	ARTEFACT=$final
 	if [ -d "$final" ]; then
 		touch -c "$final" 2>/dev/null || true
@@ -50,6 +51,8 @@ artefact() {
 			as_root rm -rf "$tmp" || true
 			die "$name could not be made, see above"
 		fi
+		# Its age counts from now: see artefact_prune.
+		as_root touch "$tmp/out"
 		as_root mv -T "$tmp/out" "$final"
 		rmdir "$tmp" 2>/dev/null || as_root rm -rf "$tmp"
 		say "$name" "done"

@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# qemu-base.sh FILE...: unpack, configure and build Debian's QEMU as it is.
+# qemu-base.sh SYMBOLS FILE...: unpack, configure and build Debian's QEMU as it is.
 # Runs in the tree with the result mounted at /qemu: a fixed path, because the
 # build's own files name it.
 set -euo pipefail
 
+symbols=$1
+shift
 rm -rf /qemu/src
 mkdir -p /qemu/src
 cd /qemu/src
@@ -26,7 +28,13 @@ done <debian/patches/series
 # The source as the overlay finds it each time.
 cp -a /qemu/src /qemu/pristine
 
+# Each symbol of the overlay is there already, naming no source yet: QEMU's
+# config-poison.h lists them all, and a new one would rebuild every object.
 grep -v '^CONFIG_HGM_' "$TOP/qemu/devices.mak" >configs/devices/x86_64-softmmu/hgm.mak
+for s in $symbols; do
+	printf '\nconfig %s\n    bool\n' "$s" >>hw/misc/Kconfig
+	echo "CONFIG_$s=y" >>configs/devices/x86_64-softmmu/hgm.mak
+done
 mkdir build
 cd build
 ../configure --cc=gcc-14 --host-cc=gcc-14 --target-list=x86_64-softmmu \

@@ -93,9 +93,9 @@ def disk(ident, path, readonly=True):
 
 
 def command_line(opt, run):
-    append = KERNEL + f" hgm.modules={opt.modules.replace('?', ':')}"
+    append = KERNEL + f" lab.modules={opt.modules.replace('?', ':')}"
     if opt.shell:
-        append += " hgm.shell"
+        append += " lab.shell"
     machine_opts = "q35,usb=off,vmport=off"
     args = []
     if opt.iommu == "intel":

@@ -121,33 +121,29 @@ static int UVERBS_HANDLER(REFNIC_METHOD_DMA_STATS)(struct uverbs_attr_bundle *at
 					     &stats, sizeof(stats));
 }
 
-DECLARE_UVERBS_NAMED_METHOD(
-	REFNIC_METHOD_DMA_EXEC,
-	UVERBS_ATTR_PTR_IN(REFNIC_ATTR_DMA_EXEC_REQ,
-			   UVERBS_ATTR_STRUCT(struct refnic_dma_req, reserved),
-			   UA_MANDATORY),
-	UVERBS_ATTR_PTR_OUT(REFNIC_ATTR_DMA_EXEC_RESP,
-			    UVERBS_ATTR_MIN_SIZE(sizeof(struct refnic_dma_resp)),
-			    UA_MANDATORY));
+DECLARE_UVERBS_NAMED_METHOD(REFNIC_METHOD_DMA_EXEC,
+			    UVERBS_ATTR_PTR_IN(REFNIC_ATTR_DMA_EXEC_REQ,
+					       UVERBS_ATTR_STRUCT(struct refnic_dma_req, reserved),
+					       UA_MANDATORY),
+			    UVERBS_ATTR_PTR_OUT(REFNIC_ATTR_DMA_EXEC_RESP,
+						UVERBS_ATTR_STRUCT(struct refnic_dma_resp, bytes),
+						UA_MANDATORY));
 
-/* The first version ends at invalidate_p99_ns; who knows less gets less. */
-DECLARE_UVERBS_NAMED_METHOD(
-	REFNIC_METHOD_DMA_STATS,
-	UVERBS_ATTR_PTR_OUT(REFNIC_ATTR_DMA_STATS_RESP,
-			    UVERBS_ATTR_MIN_SIZE(sizeof(__u64)),
-			    UA_MANDATORY));
+/* It grows at its end: who knows less of it gets less. */
+DECLARE_UVERBS_NAMED_METHOD(REFNIC_METHOD_DMA_STATS,
+			    UVERBS_ATTR_PTR_OUT(REFNIC_ATTR_DMA_STATS_RESP,
+						UVERBS_ATTR_MIN_SIZE(sizeof(__u64)),
+						UA_MANDATORY));
 
 DECLARE_UVERBS_GLOBAL_METHODS(REFNIC_OBJECT_DMA,
 			      &UVERBS_METHOD(REFNIC_METHOD_DMA_EXEC),
 			      &UVERBS_METHOD(REFNIC_METHOD_DMA_STATS));
 
-ADD_UVERBS_ATTRIBUTES_SIMPLE(
-	refnic_reg_dmabuf_mr,
-	UVERBS_OBJECT_MR,
-	UVERBS_METHOD_REG_DMABUF_MR,
-	UVERBS_ATTR_FLAGS_IN(REFNIC_ATTR_REG_DMABUF_MR_FLAGS,
-			     enum refnic_reg_dmabuf_mr_flags,
-			     UA_OPTIONAL));
+ADD_UVERBS_ATTRIBUTES_SIMPLE(refnic_reg_dmabuf_mr, UVERBS_OBJECT_MR,
+			     UVERBS_METHOD_REG_DMABUF_MR,
+			     UVERBS_ATTR_FLAGS_IN(REFNIC_ATTR_REG_DMABUF_MR_FLAGS,
+						  enum refnic_reg_dmabuf_mr_flags,
+						  UA_OPTIONAL));
 
 const struct uapi_definition refnic_uapi_defs[] = {
 	UAPI_DEF_CHAIN_OBJ_TREE_NAMED(REFNIC_OBJECT_DMA),

@@ -18,7 +18,7 @@ static int refnic_query_device(struct ib_device *ibdev,
 	if (ret)
 		return ret;
 	attr->sys_image_guid = ibdev->node_guid;
-	attr->max_mr_size = (u64)REFNIC_MR_MAX_EXTENTS << PAGE_SHIFT;
+	attr->max_mr_size = U64_MAX;	/* extents are limited, not bytes */
 	attr->page_size_cap = PAGE_SIZE;
 	attr->vendor_id = dev->pdev->vendor;
 	attr->vendor_part_id = dev->pdev->device;

@@ -21,7 +21,7 @@ void bench_table(void);
 int bench_json(const char *path);
 
 int bench_kernel(void);
-int bench_moves(struct bench *b);
+int bench_moves(uint64_t seed);
 int bench_revoke(struct bench *b);
 
 #endif /* HGM_BENCH_H */

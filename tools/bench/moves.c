@@ -4,6 +4,7 @@
  *
  * Moves by the engine, and by the CPU as ttm_bo_move_memcpy() does them.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "bench.h"
@@ -16,16 +17,14 @@ struct speed {
 	double cpu_us_per_mib;	/* CPU time of the machine spent */
 };
 
-static const char param[] = "/sys/module/refgpu/parameters/cpu_copy";
-
-static int one_way(struct bench *b, uint32_t handle, struct speed s[2])
+static int one_way(int fd, uint32_t handle, struct speed s[2])
 {
 	uint64_t ns[2] = { 0 }, cpu[2] = { 0 };
 
 	for (int i = 0; i < 2 * ROUNDS; i++) {
 		int dir = i & 1;
 		uint64_t c = hgm_cpu_ns(), t = hgm_now_ns();
-		int ret = hgm_bo_move(b->gpu[0].fd, handle, dir ? REFGPU_PLACE_VRAM :
+		int ret = hgm_bo_move(fd, handle, dir ? REFGPU_PLACE_VRAM :
 				      REFGPU_PLACE_RAM, 0);
 
 		ns[dir] += hgm_now_ns() - t;
@@ -42,41 +41,50 @@ static int one_way(struct bench *b, uint32_t handle, struct speed s[2])
 	return 0;
 }
 
-int bench_moves(struct bench *b)
+/* With a fresh file on a driver that copies this way; contents checked */
+static int measure(bool cpu, uint64_t seed, struct speed s[2])
 {
-	struct speed engine[2], memcpy_[2];
+	struct hgm_gpu gpu;
 	uint32_t handle, crc;
-	int ret;
+	int ret = hgm_gpu_cpu_copy(cpu);
 
-	ret = hgm_bo_create(b->gpu[0].fd, SIZE, REFGPU_PLACE_VRAM | REFGPU_PLACE_RAM,
+	if (!ret)
+		ret = hgm_gpu_open(&gpu, 0);
+	if (ret)
+		return ret;
+	ret = hgm_bo_create(gpu.fd, SIZE, REFGPU_PLACE_VRAM | REFGPU_PLACE_RAM,
 			    REFGPU_BO_VISIBLE, &handle);
 	if (!ret)
-		ret = hgm_bo_fill_seq(b->gpu[0].fd, handle, 0, SIZE, 1, b->seed);
+		ret = hgm_bo_fill_seq(gpu.fd, handle, 0, SIZE, 1, seed);
 	if (!ret)
-		ret = hgm_file_write(param, "N");
+		ret = one_way(gpu.fd, handle, s);
 	if (!ret)
-		ret = one_way(b, handle, engine);
+		ret = hgm_bo_crc(gpu.fd, handle, 0, SIZE, &crc);
+	if (!ret && crc != hgm_seq_crc(SIZE, 1, seed))
+		ret = -EIO;
+	hgm_gpu_close(&gpu);
+	return ret;
+}
+
+int bench_moves(uint64_t seed)
+{
+	struct speed engine[2], by_cpu[2];
+	int ret = measure(true, seed, by_cpu);
+
 	if (!ret)
-		ret = hgm_file_write(param, "Y");
-	if (!ret)
-		ret = one_way(b, handle, memcpy_);
-	hgm_file_write(param, "N");
-	if (!ret)
-		ret = hgm_bo_crc(b->gpu[0].fd, handle, 0, SIZE, &crc);
-	if (!ret && crc != hgm_seq_crc(SIZE, 1, b->seed))
-		ret = -5;
+		ret = measure(false, seed, engine);
+	hgm_gpu_cpu_copy(false);
 	if (ret) {
 		fprintf(stderr, "hgm-bench: moves: %s\n", strerror(-ret));
 		return ret;
 	}
-	hgm_bo_close(b->gpu[0].fd, handle);
 	bench_add("move VRAM to RAM, engine", "MiB/s", engine[0].mib_per_s, "by CPU",
-		  memcpy_[0].mib_per_s);
+		  by_cpu[0].mib_per_s);
 	bench_add("move RAM to VRAM, engine", "MiB/s", engine[1].mib_per_s, "by CPU",
-		  memcpy_[1].mib_per_s);
+		  by_cpu[1].mib_per_s);
 	bench_add("CPU time, VRAM to RAM, engine", "us/MiB", engine[0].cpu_us_per_mib,
-		  "by CPU", memcpy_[0].cpu_us_per_mib);
+		  "by CPU", by_cpu[0].cpu_us_per_mib);
 	bench_add("CPU time, RAM to VRAM, engine", "us/MiB", engine[1].cpu_us_per_mib,
-		  "by CPU", memcpy_[1].cpu_us_per_mib);
+		  "by CPU", by_cpu[1].cpu_us_per_mib);
 	return 0;
 }

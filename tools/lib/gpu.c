@@ -108,6 +108,22 @@ void hgm_gpu_close(struct hgm_gpu *gpu)
 	gpu->fd = -1;
 }
 
+/* A parameter that is read when the driver loads: nobody may use the GPUs */
+int hgm_gpu_cpu_copy(bool on)
+{
+	static const char param[] = "/sys/module/refgpu/parameters/cpu_copy";
+	char now[8];
+	int tries = 100, ret = hgm_file_read(param, now, sizeof(now));
+
+	if (ret || (now[0] == 'Y') == on)
+		return ret;
+	/* what the last user left behind may take a moment */
+	do {
+		ret = hgm_module_unload("refgpu");
+	} while (ret && tries-- && (hgm_sleep_us(50000), true));
+	return ret ? ret : hgm_module_load("refgpu", on ? "cpu_copy=1" : "");
+}
+
 int hgm_gpu_inject(const struct hgm_gpu *gpu, const char *file, uint64_t value)
 {
 	char path[2 * HGM_PATH];

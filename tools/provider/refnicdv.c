@@ -6,8 +6,10 @@
  */
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <rdma/rdma_user_ioctl.h>
 
@@ -15,12 +17,14 @@
 
 #define REFNICDV_MAX_ATTRS 2
 
-struct refnicdv_cmd {
+/* The header ends in a flexible array; this is room for it. */
+union refnicdv_cmd {
 	struct ib_uverbs_ioctl_hdr hdr;
-	struct ib_uverbs_attr attrs[REFNICDV_MAX_ATTRS];
+	char room[sizeof(struct ib_uverbs_ioctl_hdr) +
+		  REFNICDV_MAX_ATTRS * sizeof(struct ib_uverbs_attr)];
 };
 
-static void cmd_init(struct refnicdv_cmd *cmd, uint16_t method)
+static void cmd_init(union refnicdv_cmd *cmd, uint16_t method)
 {
 	memset(cmd, 0, sizeof(*cmd));
 	cmd->hdr.object_id = REFNIC_OBJECT_DMA;
@@ -28,10 +32,10 @@ static void cmd_init(struct refnicdv_cmd *cmd, uint16_t method)
 	cmd->hdr.driver_id = RDMA_DRIVER_UNKNOWN;
 }
 
-static void cmd_attr(struct refnicdv_cmd *cmd, uint16_t id, void *data,
+static void cmd_attr(union refnicdv_cmd *cmd, uint16_t id, void *data,
 		     size_t len)
 {
-	struct ib_uverbs_attr *attr = &cmd->attrs[cmd->hdr.num_attrs++];
+	struct ib_uverbs_attr *attr = &cmd->hdr.attrs[cmd->hdr.num_attrs++];
 
 	attr->attr_id = id;
 	attr->len = (uint16_t)len;
@@ -39,10 +43,10 @@ static void cmd_attr(struct refnicdv_cmd *cmd, uint16_t id, void *data,
 	attr->data = (uintptr_t)data;
 }
 
-static int cmd_run(struct ibv_context *ctx, struct refnicdv_cmd *cmd)
+static int cmd_run(struct ibv_context *ctx, union refnicdv_cmd *cmd)
 {
 	cmd->hdr.length = (uint16_t)(sizeof(cmd->hdr) +
-				     cmd->hdr.num_attrs * sizeof(cmd->attrs[0]));
+				     cmd->hdr.num_attrs * sizeof(cmd->hdr.attrs[0]));
 	if (ioctl(ctx->cmd_fd, RDMA_VERBS_IOCTL, &cmd->hdr))
 		return errno;
 	return 0;
@@ -50,7 +54,18 @@ static int cmd_run(struct ibv_context *ctx, struct refnicdv_cmd *cmd)
 
 int refnicdv_is_supported(struct ibv_device *device)
 {
-	return !strncmp(ibv_get_device_name(device), "refnic", 6);
+	char link[sizeof(device->ibdev_path) + 16], driver[256];
+	const char *name;
+	ssize_t n;
+
+	/* Not by the name of the device: udev may have renamed it. */
+	snprintf(link, sizeof(link), "%s/device/driver", device->ibdev_path);
+	n = readlink(link, driver, sizeof(driver) - 1);
+	if (n < 0)
+		return 0;
+	driver[n] = '\0';
+	name = strrchr(driver, '/');
+	return !strcmp(name ? name + 1 : driver, "refnic");
 }
 
 int refnicdv_dma(struct ibv_context *ctx, const struct refnic_dma_req *req,
@@ -58,7 +73,7 @@ int refnicdv_dma(struct ibv_context *ctx, const struct refnic_dma_req *req,
 {
 	struct refnic_dma_req in = *req;
 	struct refnic_dma_resp out = {};
-	struct refnicdv_cmd cmd;
+	union refnicdv_cmd cmd;
 	int ret;
 
 	cmd_init(&cmd, REFNIC_METHOD_DMA_EXEC);
@@ -72,7 +87,7 @@ int refnicdv_dma(struct ibv_context *ctx, const struct refnic_dma_req *req,
 
 int refnicdv_stats(struct ibv_context *ctx, struct refnic_stats *stats)
 {
-	struct refnicdv_cmd cmd;
+	union refnicdv_cmd cmd;
 
 	memset(stats, 0, sizeof(*stats));
 	cmd_init(&cmd, REFNIC_METHOD_DMA_STATS);

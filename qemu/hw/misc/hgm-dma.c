@@ -14,62 +14,99 @@
 #include "system/dma.h"
 #include "system/hostmem.h"
 
+typedef enum HgmDmaTarget {
+    HGM_DMA_RAM,
+    HGM_DMA_PEER,
+    HGM_DMA_SELF,
+} HgmDmaTarget;
+
 /*
- * Does an access to @mr end in a device rather than in system memory?  BARs are
- * owned by their PCI device, except memory backends that a device exposes
- * (ivshmem): those are backends which do not make up the machine's RAM.
+ * Where does an access to @mr end?  BARs are owned by their PCI device, except
+ * memory backends that a device exposes (ivshmem): those are backends which do
+ * not make up the machine's RAM.
  */
-static bool hgm_dma_is_peer(MemoryRegion *mr)
+static HgmDmaTarget hgm_dma_target(HgmPciDevice *dev, MemoryRegion *mr)
 {
     Object *owner = memory_region_owner(mr);
     MemoryRegion *ram = current_machine->ram;
 
     if (!owner) {
-        return false;
+        return HGM_DMA_RAM;
+    }
+    if (owner == OBJECT(dev)) {
+        return HGM_DMA_SELF;
     }
     if (object_dynamic_cast(owner, TYPE_PCI_DEVICE)) {
-        return true;
+        return HGM_DMA_PEER;
     }
     return object_dynamic_cast(owner, TYPE_MEMORY_BACKEND) &&
-           mr != ram && mr->container != ram;
+           mr != ram && mr->container != ram ? HGM_DMA_PEER : HGM_DMA_RAM;
+}
+
+/* The device's memory through its own BAR: @buf may be the very same bytes */
+static MemTxResult hgm_dma_rw_self(AddressSpace *as, dma_addr_t addr,
+                                   void *buf, uint64_t len, DMADirection dir,
+                                   MemTxAttrs attrs)
+{
+    g_autofree void *copy = g_memdup2(buf, len);
+    MemTxResult res = dma_memory_rw(as, addr, copy, len, dir, attrs);
+
+    if (res == MEMTX_OK && dir == DMA_DIRECTION_TO_DEVICE) {
+        memcpy(buf, copy, len);
+    }
+    return res;
+}
+
+static MemTxResult hgm_dma_part(HgmPciDevice *dev, dma_addr_t addr, void *buf,
+                                uint64_t *len, DMADirection dir,
+                                HgmDmaStats *stats)
+{
+    PCIDevice *pdev = PCI_DEVICE(dev);
+    AddressSpace *as = pci_get_address_space(pdev);
+    MemTxAttrs attrs = { .requester_id = pci_requester_id(pdev) };
+    HgmDmaTarget target;
+    MemTxResult res;
+    hwaddr part = *len, xlat;
+
+    WITH_RCU_READ_LOCK_GUARD() {
+        bool is_write = dir == DMA_DIRECTION_FROM_DEVICE;
+        MemoryRegion *mr = address_space_translate(as, addr, &xlat, &part,
+                                                   is_write, attrs);
+
+        target = hgm_dma_target(dev, mr);
+    }
+    *len = MIN(part, *len);
+    if (target == HGM_DMA_SELF) {
+        return hgm_dma_rw_self(as, addr, buf, *len, dir, attrs);
+    }
+    res = dma_memory_rw(as, addr, buf, *len, dir, attrs);
+    if (stats && res == MEMTX_OK) {
+        *(target == HGM_DMA_PEER ? &stats->peer_bytes :
+                                   &stats->ram_bytes) += *len;
+    }
+    return res;
 }
 
 MemTxResult hgm_dma_rw(HgmPciDevice *dev, dma_addr_t addr, void *buf,
                        uint64_t len, DMADirection dir, HgmDmaStats *stats)
 {
-    PCIDevice *pdev = PCI_DEVICE(dev);
-    AddressSpace *as = pci_get_address_space(pdev);
-    bool is_write = dir == DMA_DIRECTION_FROM_DEVICE;
-    MemTxAttrs attrs = { .requester_id = pci_requester_id(pdev) };
     MemTxResult res = MEMTX_OK;
 
     if (len && addr + (len - 1) < addr) {
         res = MEMTX_DECODE_ERROR;
     }
-
     while (len && res == MEMTX_OK) {
-        hwaddr part = len, xlat;
-        bool peer;
+        uint64_t part = len;
 
         if (!hgm_pci_running(dev)) {
             res = MEMTX_ERROR;
             break;
         }
-        WITH_RCU_READ_LOCK_GUARD() {
-            peer = hgm_dma_is_peer(address_space_translate(as, addr, &xlat,
-                                                           &part, is_write,
-                                                           attrs));
-        }
-        part = MIN(part, len);
-        res = dma_memory_rw(as, addr, buf, part, dir, attrs);
-        if (stats && res == MEMTX_OK) {
-            *(peer ? &stats->peer_bytes : &stats->ram_bytes) += part;
-        }
+        res = hgm_dma_part(dev, addr, buf, &part, dir, stats);
         addr += part;
         buf += part;
         len -= part;
     }
-
     if (stats && res != MEMTX_OK) {
         stats->errors++;
     }
