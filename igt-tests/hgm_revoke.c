@@ -166,6 +166,8 @@ int hgm_igt_main()
 	hgm_run_table(subtests, HGM_ARRAY_SIZE(subtests));
 	hgm_run_table(hgm_revoke_faults, hgm_revoke_faults_count);
 	hgm_run_table(hgm_revoke_unplug, hgm_revoke_unplug_count);
+	if (getenv("HGM_SUSPEND"))
+		hgm_run_table(&hgm_revoke_suspend, 1);
 	/* for make soak */
 	if (getenv("HGM_LONG"))
 		hgm_run_table(subtests_long, HGM_ARRAY_SIZE(subtests_long));

@@ -17,5 +17,6 @@ extern const struct hgm_subtest hgm_revoke_faults[];
 extern const unsigned int hgm_revoke_faults_count;
 extern const struct hgm_subtest hgm_revoke_unplug[];
 extern const unsigned int hgm_revoke_unplug_count;
+extern const struct hgm_subtest hgm_revoke_suspend;
 
 #endif /* HGM_REVOKE_H */

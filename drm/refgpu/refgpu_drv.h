@@ -142,6 +142,7 @@ struct refgpu_inject {
  * @submit_lock: numbers and queues jobs in the same order
  * @recovery_wq: for errors and the scheduler's timeouts; ordered
  * @oracle_lock: guards the oracle's registers; leaf
+ * @copied_before: the engine's count of bytes at probe
  * @injects: for debugfs
  */
 struct refgpu_device {
@@ -156,6 +157,7 @@ struct refgpu_device {
 	struct mutex submit_lock;	/* below dma_resv */
 	struct workqueue_struct *recovery_wq;
 	spinlock_t oracle_lock;		/* leaf */
+	u64 copied_before;
 	struct refgpu_inject injects[REFGPU_NR_INJECTS];
 };
 

@@ -64,7 +64,8 @@ static int refgpu_device_info_ioctl(struct drm_device *drm, void *data,
 	args->vram_size = hgm_region_size(rdev->region);
 	args->visible_size = hgm_region_visible_size(rdev->region);
 	args->vram_used = drm_hgm_vram_used(&rdev->hdev);
-	args->copy_bytes = readq(rdev->regs + REFGPU_REG_CNT_COPY_BYTES);
+	args->copy_bytes = readq(rdev->regs + REFGPU_REG_CNT_COPY_BYTES) -
+			   rdev->copied_before;
 	args->late_accesses = readq(rdev->regs + REFGPU_REG_ORACLE_LATE);
 	args->engine_resets = atomic64_read(&rdev->ring.resets);
 	refgpu_exit(drm, idx);

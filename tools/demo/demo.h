@@ -15,6 +15,7 @@ enum demo_kind {
 	DEMO_RETURN,
 	DEMO_SQUEEZE,
 	DEMO_GPU,
+	DEMO_PULLED,	/* by a NIC's fault, to where the NIC can reach it */
 	DEMO_KINDS,
 };
 

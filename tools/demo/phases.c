@@ -82,12 +82,16 @@ static int find_route(struct demo *d)
 	return 0;
 }
 
-/* What a move did, by the counters of the devices and of the exporter */
+/*
+ * What a move did, by the counters of the devices and of the exporter.  One asked
+ * for may be none, if the buffer is there; others may follow, if a NIC cannot
+ * reach it there and its fault brings it to RAM.
+ */
 static int account(struct demo *d, enum demo_kind kind, uint64_t ns)
 {
 	struct demo_kind_count *k = &d->kind[kind];
+	uint64_t revokes, inflight, moves;
 	struct stream_count now;
-	uint64_t revokes, inflight;
 	int ret = stream_count(&d->st, &now);
 
 	if (ret)
@@ -97,13 +101,18 @@ static int account(struct demo *d, enum demo_kind kind, uint64_t ns)
 	/* both NICs may be caught by one revoke: that is one */
 	if (inflight > revokes)
 		inflight = revokes;
-	k->moves++;
+	moves = now.moves - d->last.moves;
+	/* the contents have moved, and neither buffer did for that */
+	if (kind == DEMO_GPU)
+		moves++;
+	k->moves += moves ? 1 : 0;
+	d->kind[DEMO_PULLED].moves += moves ? moves - 1 : 0;
 	k->revokes += revokes;
 	k->in_flight += inflight;
 	k->p2p_bytes += now.peer_bytes - d->last.peer_bytes;
 	k->ram_bytes += now.ram_bytes - d->last.ram_bytes;
 	k->ns += ns;
-	d->moves++;
+	d->moves += moves;
 	d->revokes += revokes;
 	d->in_flight += inflight;
 	d->last = now;
@@ -117,6 +126,7 @@ static int do_move(struct demo *d, enum demo_kind kind)
 		[DEMO_RETURN] = "return to VRAM",
 		[DEMO_SQUEEZE] = "squeezing out",
 		[DEMO_GPU] = "move to the other GPU",
+		[DEMO_PULLED] = "",
 	};
 	uint64_t t = hgm_now_ns();
 	int ret;
@@ -186,7 +196,12 @@ static int pairs(struct demo *d, unsigned int n)
 	int ret = 0;
 
 	for (unsigned int i = 0; i < n && !ret; i++) {
-		ret = do_move(d, DEMO_EVICT);
+		uint32_t where;
+
+		ret = stream_placement(&d->st, &where);
+		/* without a route the NICs have brought it to RAM already */
+		if (!ret && where == REFGPU_PLACE_VRAM)
+			ret = do_move(d, DEMO_EVICT);
 		if (!ret)
 			ret = do_move(d, DEMO_RETURN);
 		if (!ret)

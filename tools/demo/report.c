@@ -50,6 +50,7 @@ void demo_table(struct demo *d)
 		[DEMO_RETURN] = "RAM -> VRAM",
 		[DEMO_SQUEEZE] = "squeezed out",
 		[DEMO_GPU] = "to other GPU",
+		[DEMO_PULLED] = "fetched by NIC",
 	};
 	uint64_t p50, p99, r50, r99;
 	uint32_t place = 0;
@@ -57,12 +58,12 @@ void demo_table(struct demo *d)
 	stream_placement(&d->st, &place);
 	revoke_latency(d, &p50, &p99);
 	refault_latency(d, &r50, &r99);
-	printf("\n%-14s %7s %8s %10s %10s %10s %10s\n", "move", "moves", "revokes",
+	printf("\n%-15s %7s %8s %10s %10s %10s %10s\n", "move", "moves", "revokes",
 	       "in flight", "P2P MiB", "RAM MiB", "ms/move");
 	for (int i = 0; i < DEMO_KINDS; i++) {
 		const struct demo_kind_count *k = &d->kind[i];
 
-		printf("%-14s %7" PRIu64 " %8" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64
+		printf("%-15s %7" PRIu64 " %8" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64
 		       " %10.1f\n", name[i], k->moves, k->revokes, k->in_flight,
 		       k->p2p_bytes / HGM_MIB, k->ram_bytes / HGM_MIB,
 		       k->moves ? k->ns / 1e6 / k->moves : 0.0);

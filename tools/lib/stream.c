@@ -301,6 +301,7 @@ int stream_count(struct stream *st, struct stream_count *c)
 			ret = hgm_bo_info(home->gpu->fd, home->handle, &bo);
 		c->late_vram += info.late_accesses;
 		c->revokes += bo.revokes;
+		c->moves += bo.moves;
 	}
 	return ret;
 }

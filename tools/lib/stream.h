@@ -80,7 +80,7 @@ struct stream {
 /* Sums over both NICs and both GPUs */
 struct stream_count {
 	uint64_t peer_bytes, ram_bytes, faults, late_dma, invalidates, inflight, work;
-	uint64_t late_vram, revokes;
+	uint64_t late_vram, revokes, moves;
 };
 
 int stream_init(struct stream *st, struct hgm_gpu *gpus, unsigned int nr_gpus,
