@@ -248,16 +248,6 @@ def switch_removal(qemu):
             assert top.reaches(top.gpu.vram)
 
 
-def plug(vm, **args):
-    """device_add; False while the last one of that name lives on."""
-    try:
-        vm.qmp("device_add", **args)
-    except RuntimeError as exc:
-        assert "Duplicate" in str(exc), exc
-        return False
-    return True
-
-
 @test
 def switch_unplug(qemu):
     """the switch is unplugged as a whole and plugged again"""
@@ -275,5 +265,5 @@ def switch_unplug(qemu):
             vm.step(10 ** 9)
             if again:
                 root.set_cfg(slot, root.cfg(slot, 2) & ~0x700 | 0x100, 2)
-                wait_real(lambda: plug(vm, driver="x3130-upstream", id="up",
-                                       bus="rp0"), "the object's end")
+                wait_real(lambda: vm.plug(driver="x3130-upstream", id="up",
+                                          bus="rp0"), "the object's end")

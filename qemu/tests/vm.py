@@ -132,6 +132,15 @@ class VM:
         return any(child["name"] == name for child in
                    self.qmp("qom-list", path="/machine/peripheral"))
 
+    def plug(self, **args):
+        """device_add; False while the last one of that id lives on."""
+        try:
+            self.qmp("device_add", **args)
+        except RuntimeError as exc:
+            assert "Duplicate" in str(exc), exc
+            return False
+        return True
+
     def cmd(self, text):
         self.qt.send(text)
         while True:

@@ -176,6 +176,14 @@ static bool hgm_gpu_check_sizes(HgmGpuState *s, Error **errp)
     return true;
 }
 
+/* Undo what realize did and finalize does not */
+static void hgm_gpu_unrealize(HgmGpuState *s)
+{
+    hgm_gpu_ce_exit(s);
+    hgm_gpu_oracle_exit(s);
+    hgm_pci_unmap(&s->window);
+}
+
 static void hgm_gpu_realize(PCIDevice *pdev, Error **errp)
 {
     HgmGpuState *s = HGM_GPU(pdev);
@@ -204,7 +212,7 @@ static void hgm_gpu_realize(PCIDevice *pdev, Error **errp)
                      PCI_BASE_ADDRESS_MEM_PREFETCH |
                      PCI_BASE_ADDRESS_MEM_TYPE_64, &s->aperture);
     if (!hgm_pci_init(HGM_PCI(s), REFGPU_NUM_VECTORS, REFGPU_BAR_MSIX, errp)) {
-        hgm_gpu_ce_exit(s);
+        hgm_gpu_unrealize(s);
     }
 }
 
@@ -212,9 +220,7 @@ static void hgm_gpu_exit(PCIDevice *pdev)
 {
     HgmGpuState *s = HGM_GPU(pdev);
 
-    hgm_gpu_ce_exit(s);
-    hgm_gpu_oracle_exit(s);
-    hgm_pci_unmap(&s->window);
+    hgm_gpu_unrealize(s);
     hgm_pci_exit(HGM_PCI(s));
 }
 
