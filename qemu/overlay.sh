@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Copyright (c) 2025 The HGM authors
+# Copyright (c) 2026 The HGM authors
 #
 # Lay the HGM device models over a QEMU source tree.
 #

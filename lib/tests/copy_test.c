@@ -181,4 +181,5 @@ static struct kunit_suite copy_suite = {
 	.name = "hgm_copy",
 	.test_cases = copy_cases,
 };
+
 kunit_test_suite(copy_suite);

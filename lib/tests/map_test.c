@@ -160,4 +160,5 @@ static struct kunit_suite map_suite = {
 	.name = "hgm_map",
 	.test_cases = map_cases,
 };
+
 kunit_test_suite(map_suite);

@@ -250,4 +250,5 @@ static struct kunit_suite peer_suite = {
 	.name = "hgm_peer",
 	.test_cases = peer_cases,
 };
+
 kunit_test_suite(peer_suite);

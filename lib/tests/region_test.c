@@ -178,4 +178,5 @@ static struct kunit_suite region_suite = {
 	.name = "hgm_region",
 	.test_cases = region_cases,
 };
+
 kunit_test_suite(region_suite);

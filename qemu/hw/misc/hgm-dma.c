@@ -1,7 +1,7 @@
 /*
  * HGM devices: DMA with accounting of the target, checksum and pattern
  *
- * Copyright (c) 2025 The HGM authors
+ * Copyright (c) 2026 The HGM authors
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

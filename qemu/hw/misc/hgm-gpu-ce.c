@@ -5,7 +5,7 @@
  * SLICE_BYTES, then the engine pauses for a moment of virtual time, in which
  * the CPUs and the other devices get their turn.
  *
- * Copyright (c) 2025 The HGM authors
+ * Copyright (c) 2026 The HGM authors
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

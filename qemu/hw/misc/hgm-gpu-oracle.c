@@ -7,7 +7,7 @@
  * aliases of one region, so that neighbours merge into one range of the flat
  * view.
  *
- * Copyright (c) 2025 The HGM authors
+ * Copyright (c) 2026 The HGM authors
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

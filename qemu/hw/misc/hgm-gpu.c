@@ -6,7 +6,7 @@
  * (hgm-gpu-oracle.c) counts accesses of peers to memory that the driver has
  * declared released.  The register interface is refgpu_regs.h.
  *
- * Copyright (c) 2025 The HGM authors
+ * Copyright (c) 2026 The HGM authors
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,7 +1,7 @@
 /*
  * hgm-gpu: a PCI device with VRAM and a copy engine, internal header
  *
- * Copyright (c) 2025 The HGM authors
+ * Copyright (c) 2026 The HGM authors
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

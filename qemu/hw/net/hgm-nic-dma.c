@@ -5,7 +5,7 @@
  * and touches memory when it is due, DMA_LATENCY later; in between it is in
  * flight.  Pieces are due in the order they were issued.
  *
- * Copyright (c) 2025 The HGM authors
+ * Copyright (c) 2026 The HGM authors
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -5,7 +5,7 @@
  * generations it was resolved with; an invalidate is answered when no piece of
  * the generations up to its own is in flight any more.
  *
- * Copyright (c) 2025 The HGM authors
+ * Copyright (c) 2026 The HGM authors
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -5,7 +5,7 @@
  * told synchronously to forget how a region is mapped (hgm-nic-mr.c).  The work
  * queue is in hgm-nic-dma.c, the register interface in refnic_regs.h.
  *
- * Copyright (c) 2025 The HGM authors
+ * Copyright (c) 2026 The HGM authors
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

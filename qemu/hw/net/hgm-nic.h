@@ -1,7 +1,7 @@
 /*
  * hgm-nic: an RDMA NIC with revocable regions, internal header
  *
- * Copyright (c) 2025 The HGM authors
+ * Copyright (c) 2026 The HGM authors
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -8,7 +8,7 @@
  * an IOMMU; with a redirect bit set, all requests go up, as they do with the
  * stock port.
  *
- * Copyright (c) 2025 The HGM authors
+ * Copyright (c) 2026 The HGM authors
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,7 +1,7 @@
 /*
  * What the HGM devices (hgm-gpu, hgm-nic) have in common
  *
- * Copyright (c) 2025 The HGM authors
+ * Copyright (c) 2026 The HGM authors
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
