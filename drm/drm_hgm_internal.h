@@ -52,6 +52,7 @@ static inline struct drm_hgm_vram_res *to_vram_res(struct ttm_resource *res)
 /**
  * struct drm_hgm_tt - system pages of a buffer
  * @ttm: base class
+ * @bo: whose; not when a ghost object has it, which never populates
  * @hdev: the device they are mapped for
  * @filp: the shmem file; set once the pages have contents
  * @sgt: the pages, mapped for the device while populated
@@ -59,6 +60,7 @@ static inline struct drm_hgm_vram_res *to_vram_res(struct ttm_resource *res)
  */
 struct drm_hgm_tt {
 	struct ttm_tt ttm;
+	struct drm_hgm_bo *bo;
 	struct drm_hgm_device *hdev;
 	struct file *filp;
 	struct sg_table sgt;

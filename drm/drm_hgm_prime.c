@@ -19,6 +19,7 @@
 #include <drm/ttm/ttm_placement.h>
 
 #include <linux/dma-buf.h>
+#include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
 #include <linux/export.h>
 #include <linux/mm.h>
@@ -63,6 +64,23 @@ static void drm_hgm_attach_classify(struct drm_hgm_bo *bo,
 	attach->peer2peer = a->p2p;
 }
 
+/*
+ * An importer that cannot address all RAM: what RAM the buffer gets from now on is
+ * below 4 GiB.  If it is in RAM already it makes a round trip; should that fail,
+ * mapping says so.
+ */
+static void drm_hgm_attach_narrow(struct drm_hgm_bo *bo, struct device *dev)
+{
+	if (bo->narrow || dma_get_mask(dev) >= dma_get_required_mask(dev))
+		return;
+	bo->narrow = true;
+	if (bo->place != DRM_HGM_PLACE_RAM || bo->tbo.pin_count ||
+	    !(bo->places & DRM_HGM_PLACE_VRAM))
+		return;
+	if (!drm_hgm_bo_place(bo, DRM_HGM_PLACE_VRAM, 0, true))
+		drm_hgm_bo_place(bo, DRM_HGM_PLACE_RAM, 0, true);
+}
+
 /* Can this importer be served, given who is there already? */
 static int drm_hgm_attach_admit(struct drm_hgm_bo *bo, struct drm_hgm_attach *a)
 {
@@ -73,6 +91,7 @@ static int drm_hgm_attach_admit(struct drm_hgm_bo *bo, struct drm_hgm_attach *a)
 		if (bo->tbo.pin_count && bo->place == DRM_HGM_PLACE_VRAM)
 			return -EBUSY;
 		bo->ram_users++;
+		drm_hgm_attach_narrow(bo, a->attach->dev);
 	}
 	list_add_tail(&a->link, &bo->attachments);
 	return 0;

@@ -37,7 +37,8 @@ struct ttm_tt *drm_hgm_tt_create(struct ttm_buffer_object *tbo, u32 page_flags)
 	tt = kzalloc_obj(*tt);
 	if (!tt)
 		return NULL;
-	tt->hdev = container_of(tbo->bdev, struct drm_hgm_device, ttm);
+	tt->bo = to_drm_hgm_bo(tbo);
+	tt->hdev = drm_hgm_bo_device(tt->bo);
 	if (sg) {
 		/* an import: has no pages of ours */
 		err = ttm_sg_tt_init(&tt->ttm, tbo, page_flags, ttm_cached);
@@ -69,7 +70,8 @@ static int drm_hgm_tt_open_file(struct drm_hgm_tt *tt)
 	if (IS_ERR(filp))
 		return PTR_ERR(filp);
 	/* not movable: long-term pins need not migrate them */
-	mapping_set_gfp_mask(filp->f_mapping, GFP_HIGHUSER);
+	mapping_set_gfp_mask(filp->f_mapping, tt->bo->narrow ?
+			     GFP_USER | __GFP_DMA32 : GFP_HIGHUSER);
 	tt->filp = filp;
 	return 0;
 }

@@ -174,6 +174,7 @@ struct drm_hgm_bo {
 	bool sync;			/* the move in progress is synchronous */
 	bool vram_pinned;		/* counts in drm_hgm_device.pinned */
 	unsigned int ram_users;		/* attachments that need it in RAM */
+	bool narrow;			/* one of them, once, needs RAM below 4 GiB */
 	struct list_head attachments;	/* of our own dma-buf */
 	struct dma_buf *import_dmabuf;	/* a foreign one, constant */
 	struct sg_table *import_sgt;	/* of it, while mapped */
