@@ -118,8 +118,8 @@
 /*
  * Injection (also device properties, same names in lower case with dashes).
  * COPY_ERROR: number of coming ring entries that fail (written down to 0).
- * HANG: 1 = the engine stops making progress before the next descriptor; cleared
- *       by CE_CTRL.RESET.
+ * HANG: number of coming hangs: the engine stops making progress before the next
+ *       descriptor; a CE_CTRL.RESET that ends a hang counts down.
  * LATENCY: microseconds of virtual time added per started MiB of each descriptor.
  * POISON: VRAM page (offset | 1), 0 = none; an access by the engine fails.
  */

@@ -60,4 +60,5 @@ mksquashfs /usr /etc /var /bin /sbin /lib /lib64 \
 	'usr/share/perl*' 'usr/share/i18n/*' 'usr/lib/x86_64-linux-gnu/*.a' \
 	'usr/lib/python3/dist-packages/mesonbuild' \
 	'var/cache/*' 'var/lib/apt/*' 'var/lib/dpkg/*' \
+	'etc/libibverbs.d/[!r]*' \
 	"${TOP#/}" "${CACHE#/}" "${BUILD#/}"

@@ -25,12 +25,15 @@ while read -r p; do
 	patch -p1 -s <"debian/patches/${p%% *}"
 done <debian/patches/series
 
-# The source as the overlay finds it each time.
-cp -a /qemu/src /qemu/pristine
+# The source as the overlay finds it each time. Links: from here on files in src
+# are replaced, never written into.
+cp -al /qemu/src /qemu/pristine
 
 # Each symbol of the overlay is there already, naming no source yet: QEMU's
 # config-poison.h lists them all, and a new one would rebuild every object.
 grep -v '^CONFIG_HGM_' "$TOP/qemu/devices.mak" >configs/devices/x86_64-softmmu/hgm.mak
+cp hw/misc/Kconfig hw/misc/Kconfig.new
+mv hw/misc/Kconfig.new hw/misc/Kconfig
 for s in $symbols; do
 	printf '\nconfig %s\n    bool\n' "$s" >>hw/misc/Kconfig
 	echo "CONFIG_$s=y" >>configs/devices/x86_64-softmmu/hgm.mak
@@ -41,5 +44,5 @@ cd build
 	--without-default-features --without-default-devices \
 	--with-devices-x86_64=hgm --enable-tcg --disable-docs --disable-tools \
 	--disable-guest-agent --disable-werror --audio-drv-list= \
-	--disable-install-blobs --enable-kvm
+	--disable-install-blobs --enable-kvm --disable-debug-info
 ninja -j "$JOBS" qemu-system-x86_64

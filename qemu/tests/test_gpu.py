@@ -236,6 +236,15 @@ def gpu_hang(qemu):
         gpu.run(gpu.desc("FILL", 0, 0, 4, 8, dvram=1))
         assert vm.read(gpu.vram) == 8
 
+        gpu.set("INJ_HANG", 2)
+        for left in (1, 0):
+            gpu.submit(gpu.desc("FILL", 0, 0, 4, 7, dvram=1))
+            vm.settle(lambda: gpu.get("CE_STATUS") == 5, "busy and hung")
+            gpu.restart()
+            assert gpu.get("INJ_HANG") == left
+        gpu.run(gpu.desc("FILL", 0, 0, 4, 9, dvram=1))
+        assert vm.read(gpu.vram) == 9
+
 
 @test
 def gpu_latency_and_reset(qemu):

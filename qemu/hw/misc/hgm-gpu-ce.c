@@ -394,8 +394,10 @@ void hgm_gpu_ce_kick(HgmGpuState *s)
 void hgm_gpu_ce_write_ctrl(HgmGpuState *s, uint32_t val)
 {
     if (val & REFGPU_CE_CTRL_RESET) {
+        if (s->ce.status & REFGPU_CE_STATUS_HUNG && s->inj.hang) {
+            s->inj.hang--;
+        }
         ce_abort(s);
-        s->inj.hang = 0;
     }
     s->ce.ctrl = val & REFGPU_CE_CTRL_ENABLE;
     hgm_gpu_ce_kick(s);
