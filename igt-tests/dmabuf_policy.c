@@ -55,10 +55,13 @@ static void test_dynamic(void)
 	uint32_t handle;
 	int dmabuf;
 	bool route;
+	int told;
 
 	hgm_importer_load();
 	handle = exported(0, &dmabuf);
 	igt_assert_eq(hgm_importer_take(0, dmabuf, "dynamic"), 0);
+	hgm_importer_read(0, &s);
+	told = s.told;		/* once already, if it had to go to RAM */
 	route = hgm_importer_has_route(0);
 	hgm_bo_assert_at(gpu[0].fd, handle, route ? REFGPU_PLACE_VRAM : REFGPU_PLACE_RAM);
 	assert_addresses(0, route);
@@ -66,7 +69,7 @@ static void test_dynamic(void)
 	igt_assert_eq(hgm_bo_move(gpu[0].fd, handle, route ? REFGPU_PLACE_RAM :
 				  REFGPU_PLACE_VRAM, 0), 0);
 	hgm_importer_read(0, &s);
-	igt_assert_eq(s.told, 1);
+	igt_assert_eq(s.told, told + 1);
 	igt_assert_eq(s.mapped, 0);
 	igt_assert_eq(hgm_importer_again(0), 0);
 	assert_addresses(0, false);
@@ -269,8 +272,9 @@ static void test_narrow_dma(void)
 
 	hgm_importer_load();
 	igt_assert_eq(hgm_pci_bar(gpu[0].pci, 2, &start, &size), 0);
-	igt_assert_f(start >> 32, "the BAR is below 4 GiB\n");
-	igt_assert_eq(hgm_file_write_u64("/sys/kernel/debug/hgm_test/dma_bits", 32), 0);
+	igt_assert_lt_u64(1ull << 31, start);
+	igt_assert_eq(hgm_file_write_u64("/sys/kernel/debug/hgm_test/dma_bits",
+					 start >> 32 ? 32 : 31), 0);
 	handle = exported(0, &dmabuf);
 	igt_assert_eq(hgm_importer_take(0, dmabuf, "dynamic"), 0);
 	hgm_bo_assert_at(gpu[0].fd, handle, REFGPU_PLACE_RAM);

@@ -143,7 +143,8 @@ static void test_balance(void)
 	for (int i = 0; i < 20; i++) {
 		igt_assert_eq(hgm_nic_crc(&nic[0], mr, 0, HGM_PAGE, &crc), 0);
 		igt_assert_eq_u64(hgm_stat(0, "live_maps"), 1);
-		igt_assert_eq(hgm_bo_move(gpu[0].fd, handle, 2 - (i & 1), 0), 0);
+		igt_assert_eq(hgm_bo_move(gpu[0].fd, handle,
+					  hgm_bo_other_place(gpu[0].fd, handle), 0), 0);
 		igt_assert_eq_u64(hgm_stat(0, "live_maps"), 0);
 	}
 	igt_assert_eq(hgm_nic_dereg(mr), 0);

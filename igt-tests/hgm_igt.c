@@ -182,6 +182,15 @@ void hgm_bo_assert_at(int fd, uint32_t handle, uint32_t placement)
 	igt_assert_eq_u32(info.placement, placement);
 }
 
+/* Where it is not: to move there is a move in any topology */
+uint32_t hgm_bo_other_place(int fd, uint32_t handle)
+{
+	struct drm_refgpu_bo_info info;
+
+	igt_assert_eq(hgm_bo_info(fd, handle, &info), 0);
+	return info.placement == REFGPU_PLACE_VRAM ? REFGPU_PLACE_RAM : REFGPU_PLACE_VRAM;
+}
+
 /* The GPU's checksum against our own */
 void hgm_bo_assert_seq(int fd, uint32_t handle, uint64_t size, uint32_t pattern,
 		       uint64_t sd)

@@ -49,6 +49,7 @@ void hgm_assert_idle(void);
 /* Asserting forms of what most subtests do */
 uint32_t hgm_bo(int fd, uint64_t size, uint32_t placement);
 void hgm_bo_assert_at(int fd, uint32_t handle, uint32_t placement);
+uint32_t hgm_bo_other_place(int fd, uint32_t handle);
 void hgm_bo_assert_seq(int fd, uint32_t handle, uint64_t size, uint32_t pattern,
 		       uint64_t sd);
 int hgm_export(int fd, uint32_t handle);

@@ -9,6 +9,11 @@
 
 #include <rdma/ib_hgm.h>
 
+struct dma_buf_attachment;
+
+struct dma_buf_attachment *ib_hgm_guard_get(struct ib_device *ibdev, int fd);
+void ib_hgm_guard_put(struct dma_buf_attachment *attach);
+
 bool ib_hgm_mr_reap_locked(struct ib_hgm_mr *mr);
 
 void ib_hgm_dev_add_stuck(struct ib_hgm_dev *dev, struct ib_hgm_mr *mr);

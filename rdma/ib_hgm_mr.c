@@ -208,14 +208,20 @@ err_unmap:
 
 static int mr_init_pinned(struct ib_hgm_mr *mr, const struct ib_hgm_mr_params *p)
 {
+	struct dma_buf_attachment *guard;
 	struct ib_umem_dmabuf *umem;
 	int ret;
 
+	guard = ib_hgm_guard_get(mr->dev->ibdev, p->fd);
+	if (IS_ERR(guard))
+		return PTR_ERR(guard);
 	umem = ib_umem_dmabuf_get_pinned_revocable_and_lock(mr->dev->ibdev,
 							    p->offset, p->length,
 							    p->fd, p->access);
-	if (IS_ERR(umem))
-		return PTR_ERR(umem);
+	if (IS_ERR(umem)) {
+		ret = PTR_ERR(umem);
+		goto out_guard;
+	}
 	mr->umem = umem;
 	ret = mr->dev->ops->program(mr);
 	if (!ret) {
@@ -223,6 +229,8 @@ static int mr_init_pinned(struct ib_hgm_mr *mr, const struct ib_hgm_mr_params *p
 		ib_umem_dmabuf_set_revoke_locked(umem, mr_pinned_revoke, mr);
 	}
 	ib_umem_dmabuf_revoke_unlock(umem);
+out_guard:
+	ib_hgm_guard_put(guard);
 	return ret;
 }
 

@@ -63,7 +63,7 @@ artefact() {
 # artefact_prune NAME KEEP: artefacts of that name unused for two weeks go.
 artefact_prune() {
 	local dir
-	find "$CACHE" -maxdepth 1 -type d -name "$1-*" ! -name "$(basename "$2")" \
+	find "$CACHE" -maxdepth 1 -type d -name "$1-????????????????" ! -name "$(basename "$2")" \
 		-mtime +14 -print | while read -r dir; do
 		say "$1" "removing unused $dir"
 		as_root rm -rf "$dir"
