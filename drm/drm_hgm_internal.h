@@ -79,6 +79,7 @@ static inline struct drm_hgm_tt *to_hgm_tt(struct ttm_tt *ttm)
  * @route: see hgm_peer_route()
  * @reason: why there is none
  * @link: in drm_hgm_bo.attachments
+ * @maps: its mappings; under dma_resv
  * @holds: pages of RAM under its mappings; under dma_resv
  */
 struct drm_hgm_attach {
@@ -87,6 +88,7 @@ struct drm_hgm_attach {
 	enum hgm_route route;
 	enum hgm_reason reason;
 	struct list_head link;
+	unsigned int maps;
 	struct list_head holds;
 };
 

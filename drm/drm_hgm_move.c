@@ -190,6 +190,15 @@ static int drm_hgm_move_clear(struct drm_hgm_bo *bo, struct ttm_resource *new_me
 	dma_fence_put(dep);
 	if (IS_ERR(fence))
 		return PTR_ERR(fence);
+	if (fence && !drm_hgm_res_visible(new_mem)) {
+		/* nobody can redo it: wait, or what another left might be read */
+		dma_fence_wait(fence, false);
+		err = fence->error;
+		if (err) {
+			dma_fence_put(fence);
+			return err;
+		}
+	}
 	if (fence)
 		dma_resv_add_fence(bo->tbo.base.resv, fence, DMA_RESV_USAGE_KERNEL);
 	dma_fence_put(fence);

@@ -34,21 +34,18 @@ static struct drm_hgm_bo *dmabuf_to_bo(struct dma_buf *dmabuf)
 }
 
 /*
- * A dma-buf outlives GEM's pointer to it, which goes with the last handle, but
- * not its attachments.
+ * What dma_buf_invalidate_mappings() does, but only for those who have a mapping.
+ * ib_umem takes an invalidation for a revocation, also one that comes while it
+ * pins and its buffer therefore moves: it then neither maps nor unpins.
  */
 void drm_hgm_prime_invalidate(struct drm_hgm_bo *bo)
 {
-	struct dma_buf *done = NULL;
 	struct drm_hgm_attach *a;
 
 	dma_resv_assert_held(bo->tbo.base.resv);
-	list_for_each_entry(a, &bo->attachments, link) {
-		/* reaches all attachments of that dma-buf; there is one, really */
-		if (a->attach->dmabuf != done)
-			dma_buf_invalidate_mappings(a->attach->dmabuf);
-		done = a->attach->dmabuf;
-	}
+	list_for_each_entry(a, &bo->attachments, link)
+		if (a->maps && dma_buf_attach_revocable(a->attach))
+			a->attach->importer_ops->invalidate_mappings(a->attach);
 }
 
 static void drm_hgm_attach_classify(struct drm_hgm_bo *bo,
@@ -356,7 +353,10 @@ static struct sg_table *drm_hgm_dmabuf_map(struct dma_buf_attachment *attach,
 	}
 out:
 	drm_dev_exit(idx);
-	return IS_ERR(map) ? ERR_CAST(map) : &map->sgt;
+	if (IS_ERR(map))
+		return ERR_CAST(map);
+	a->maps++;
+	return &map->sgt;
 }
 
 static void drm_hgm_dmabuf_unmap(struct dma_buf_attachment *attach,
@@ -366,6 +366,7 @@ static void drm_hgm_dmabuf_unmap(struct dma_buf_attachment *attach,
 	struct drm_hgm_hold *hold;
 
 	hgm_peer_unmap(container_of(sgt, struct hgm_peer_map, sgt));
+	a->maps--;
 	list_for_each_entry(hold, &a->holds, link) {
 		if (hold->sgt == sgt) {
 			list_del(&hold->link);

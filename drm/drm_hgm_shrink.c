@@ -34,6 +34,7 @@ static s64 drm_hgm_shrink_bo(struct ttm_lru_walk *walk,
 	/* no placement: drops the resource, unpopulates, keeps the ttm_tt */
 	if (ttm_bo_validate(tbo, &none, walk->arg.ctx))
 		return -EBUSY;
+	WRITE_ONCE(bo->place, 0);
 	return pages;
 }
 

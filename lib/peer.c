@@ -256,9 +256,8 @@ EXPORT_SYMBOL_GPL(hgm_peer_unmap);
  *
  * For a move: call it first, then make all fences of the reservation object
  * dependencies of the copy, and give the old range to hgm_range_release().  Does
- * not wait, but for what &hgm_peer_set_ops.invalidate waits for.  Also called
- * when there is no mapping: a peer may hold on to something else, and a second
- * revoke reaches peers that got a mapping since the first.
+ * not wait, but for what &hgm_peer_set_ops.invalidate waits for, which is called
+ * only if there is a live mapping.
  *
  * Return: true if there was a live mapping.
  */
@@ -283,7 +282,8 @@ bool hgm_peer_revoke_begin(struct hgm_peer_set *set, enum hgm_revoke_cause cause
 		atomic64_inc(&region->stats.revokes);
 		atomic64_add(n, &region->stats.revoked_maps);
 	}
-	set->ops->invalidate(set);
+	if (n)
+		set->ops->invalidate(set);
 	return n;
 }
 EXPORT_SYMBOL_GPL(hgm_peer_revoke_begin);

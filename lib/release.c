@@ -191,6 +191,17 @@ static void hgm_release_work(struct work_struct *work)
 			   msecs_to_jiffies(region->backoff_ms));
 }
 
+static void hgm_release_queue(struct hgm_region *region, struct hgm_release *rel)
+{
+	lockdep_assert_held(&region->lock);
+	atomic64_add(hgm_release_bytes(rel), &region->stats.releasing_bytes);
+	reinit_completion(&region->drained);
+	list_add_tail(&rel->link, &region->releases);
+	region->backoff_ms = HGM_BACKOFF_MIN_MS;
+	queue_delayed_work(region->wq, &region->release_work,
+			   msecs_to_jiffies(HGM_BACKOFF_MIN_MS));
+}
+
 /**
  * hgm_range_release - give ranges back when they are idle
  * @region: the region
@@ -222,14 +233,15 @@ bool hgm_range_release(struct hgm_region *region, struct hgm_release *rel,
 		hgm_release_done(region, rel);
 		return true;
 	}
-	atomic64_add(hgm_release_bytes(rel), &region->stats.releasing_bytes);
-	guard(spinlock)(&region->lock);
-	reinit_completion(&region->drained);
-	list_add_tail(&rel->link, &region->releases);
-	region->backoff_ms = HGM_BACKOFF_MIN_MS;
-	queue_delayed_work(region->wq, &region->release_work,
-			   msecs_to_jiffies(HGM_BACKOFF_MIN_MS));
-	return false;
+	scoped_guard(spinlock, &region->lock) {
+		/* else unplug has drained the list, or will after us */
+		if (region->state == HGM_REGION_LIVE) {
+			hgm_release_queue(region, rel);
+			return false;
+		}
+	}
+	hgm_release_done(region, rel);
+	return true;
 }
 EXPORT_SYMBOL_GPL(hgm_range_release);
 
@@ -237,7 +249,8 @@ EXPORT_SYMBOL_GPL(hgm_range_release);
 void hgm_release_kick(struct hgm_region *region)
 {
 	guard(spinlock)(&region->lock);
-	if (list_empty(&region->releases))
+	/* not by the list, which the work may have taken out */
+	if (completion_done(&region->drained))
 		return;
 	region->backoff_ms = HGM_BACKOFF_MIN_MS;
 	mod_delayed_work(region->wq, &region->release_work, 0);

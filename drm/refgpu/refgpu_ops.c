@@ -240,6 +240,9 @@ refgpu_copy_submit(struct refgpu_device *rdev, struct drm_hgm_bo *src,
 
 	err = refgpu_bo_ready(src);
 	err = err ?: refgpu_bo_ready(dst);
+	/* that may have used up what drm_exec reserved */
+	err = err ?: dma_resv_reserve_fences(src->tbo.base.resv, 1);
+	err = err ?: dma_resv_reserve_fences(dst->tbo.base.resv, 1);
 	err = err ?: drm_hgm_copy_build(src, args->src_offset, dst, args->dst_offset,
 					args->size, &ranges, &n);
 	if (err)

@@ -157,7 +157,8 @@ static int refnic_stop(struct ib_hgm_mr *hgm, bool forever)
 		return 0;
 	}
 	ret = refnic_cmd_locked(dev, op, mr->index);
-	mr->inv_seq = refnic_rd(dev, REFNIC_REG_INV_ISSUED);
+	/* refused: never answered, only a reset helps */
+	mr->inv_seq = refnic_rd(dev, REFNIC_REG_INV_ISSUED) + (ret ? REFNIC_MAX_MR : 0);
 	mr->inv_gen = dev->gen;
 	mutex_unlock(&dev->cmd_lock);
 	if (ret && !refnic_is_gone(dev))
@@ -172,9 +173,8 @@ static int refnic_stop(struct ib_hgm_mr *hgm, bool forever)
 
 static bool refnic_stopped(struct ib_hgm_mr *hgm)
 {
-	struct refnic_mr *mr = hgm_to_mr(hgm);
-
-	return !READ_ONCE(mr->dev->up) || inv_answered(mr);
+	/* not when the device is going down: until it is, DMA may be in flight */
+	return inv_answered(hgm_to_mr(hgm));
 }
 
 static void refnic_kill(struct ib_hgm_mr *hgm)

@@ -57,6 +57,28 @@ static MemTxResult hgm_dma_rw_self(AddressSpace *as, dma_addr_t addr,
     return res;
 }
 
+/*
+ * Tell the device that owns the memory.  A real one sees each request on its
+ * link; here BARs are RAM, which nobody sees accesses to.
+ */
+static void hgm_dma_tell(HgmPciDevice *dev, MemoryRegion *mr, hwaddr offset,
+                         uint64_t len)
+{
+    Object *owner = memory_region_owner(mr);
+    HgmPciDevice *peer;
+    HgmPciClass *hk;
+
+    peer = (HgmPciDevice *)object_dynamic_cast(owner, TYPE_HGM_PCI);
+    if (!peer) {
+        return;
+    }
+    hk = HGM_PCI_GET_CLASS(peer);
+    if (hk->peer_access) {
+        hk->peer_access(peer, mr, offset, len,
+                        pci_requester_id(PCI_DEVICE(dev)));
+    }
+}
+
 static MemTxResult hgm_dma_part(HgmPciDevice *dev, dma_addr_t addr, void *buf,
                                 uint64_t *len, DMADirection dir,
                                 HgmDmaStats *stats)
@@ -74,6 +96,9 @@ static MemTxResult hgm_dma_part(HgmPciDevice *dev, dma_addr_t addr, void *buf,
                                                    is_write, attrs);
 
         target = hgm_dma_target(dev, mr);
+        if (target == HGM_DMA_PEER) {
+            hgm_dma_tell(dev, mr, xlat, MIN(part, *len));
+        }
     }
     *len = MIN(part, *len);
     if (target == HGM_DMA_SELF) {

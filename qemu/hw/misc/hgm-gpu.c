@@ -157,6 +157,17 @@ static const MemoryRegionOps hgm_gpu_mmio_ops = {
     },
 };
 
+static void hgm_gpu_peer_access(HgmPciDevice *dev, MemoryRegion *mr,
+                                hwaddr offset, uint64_t len,
+                                uint16_t requester)
+{
+    HgmGpuState *s = HGM_GPU(dev);
+
+    if (mr == &s->vram) {
+        hgm_gpu_oracle_access(s, offset, len, requester);
+    }
+}
+
 static bool hgm_gpu_check_sizes(HgmGpuState *s, Error **errp)
 {
     if (!is_power_of_2(s->vram_size) || s->vram_size < HGM_GPU_VRAM_MIN ||
@@ -180,7 +191,6 @@ static bool hgm_gpu_check_sizes(HgmGpuState *s, Error **errp)
 static void hgm_gpu_unrealize(HgmGpuState *s)
 {
     hgm_gpu_ce_exit(s);
-    hgm_gpu_oracle_exit(s);
     hgm_pci_unmap(&s->window);
 }
 
@@ -253,6 +263,7 @@ static void hgm_gpu_class_init(ObjectClass *klass, void *data)
     k->class_id = PCI_CLASS_DISPLAY_OTHER;
     hk->power_on = hgm_gpu_power_on;
     hk->kick = hgm_gpu_kick;
+    hk->peer_access = hgm_gpu_peer_access;
     hk->irq_vector = hgm_gpu_irq_vector;
     hk->nr_irqs = ARRAY_SIZE(hgm_gpu_irq_vector);
     dc->desc = "HGM reference GPU: VRAM and a copy engine";

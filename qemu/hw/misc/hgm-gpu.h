@@ -66,10 +66,6 @@ typedef struct HgmGpuOracle {
     uint32_t last_rid;
 
     unsigned long *released;    /* bit per page of the window */
-    uint32_t *chunk_released;   /* released pages per chunk */
-    MemoryRegion *chunk_trap;   /* per chunk, alias of io */
-    unsigned int nr_chunks;
-    MemoryRegion io;            /* the window, seen through the oracle */
 } HgmGpuOracle;
 
 typedef struct HgmGpuInject {
@@ -111,7 +107,8 @@ uint32_t hgm_gpu_ce_read_status(HgmGpuState *s);
 void hgm_gpu_ce_kick(HgmGpuState *s);
 
 void hgm_gpu_oracle_init(HgmGpuState *s);
-void hgm_gpu_oracle_exit(HgmGpuState *s);
+void hgm_gpu_oracle_access(HgmGpuState *s, hwaddr offset, uint64_t len,
+                           uint16_t requester);
 void hgm_gpu_oracle_finalize(HgmGpuState *s);
 void hgm_gpu_oracle_power_on(HgmGpuState *s);
 void hgm_gpu_oracle_cmd(HgmGpuState *s, uint32_t cmd);

@@ -37,6 +37,9 @@ struct HgmPciClass {
     /* MSI-X vector of bit n of IRQ_STATUS */
     const uint8_t *irq_vector;
     unsigned int nr_irqs;
+    /* Optional: another HGM device accesses @mr, which this one owns */
+    void (*peer_access)(HgmPciDevice *dev, MemoryRegion *mr, hwaddr offset,
+                        uint64_t len, uint16_t requester);
 };
 
 /* To be called last in realize, when the other BARs are registered */
