@@ -147,6 +147,9 @@ static int drm_hgm_validate(struct drm_hgm_bo *bo, struct ttm_placement *placeme
  * %DRM_HGM_MOVE_VISIBLE or %DRM_HGM_BO_VISIBLE.  Without %DRM_HGM_MOVE_ASYNC the copy is
  * done on return, and on error the buffer is where it was.  Sleeps.
  *
+ * While the device is frozen every buffer goes to RAM, as if it were evicted at
+ * once: &drm_hgm_bo.place tells.
+ *
  * Return: 0; -EINVAL: a place not in &drm_hgm_bo.places, or none; -EBUSY: pinned,
  * by an importer or by pins of single pages; -ENOSPC: no room; -EIO: the copy
  * failed; -ENODEV: unplugged; -ENOMEM; -ERESTARTSYS.
@@ -166,6 +169,8 @@ int drm_hgm_bo_place(struct drm_hgm_bo *bo, u32 places, u32 flags,
 		return -EINVAL;
 	if (READ_ONCE(drm_hgm_bo_device(bo)->unplugged))
 		return -ENODEV;
+	if (drm_hgm_device_frozen(drm_hgm_bo_device(bo)))
+		places = DRM_HGM_PLACE_RAM;
 	placement.placement = place;
 	placement.num_placement = drm_hgm_fill_places(bo, places, visible, place);
 	if (!placement.num_placement)
@@ -337,8 +342,8 @@ static void drm_hgm_pin_uncharge(struct drm_hgm_bo *bo)
  * once for each buffer.  The device must stay resumed while VRAM is pinned: the
  * caller holds drm_hgm_pm_get(), taken before the lock.  Sleeps.
  *
- * Return: 0; -ENOSPC: over the limit, or no room; -EBUSY: pinned elsewhere; or
- * as drm_hgm_bo_place().
+ * Return: 0; -ENOSPC: over the limit, or no room; -EBUSY: pinned elsewhere, or
+ * VRAM is asked for while the device is frozen; or as drm_hgm_bo_place().
  */
 int drm_hgm_bo_pin(struct drm_hgm_bo *bo, u32 place)
 {
@@ -353,6 +358,8 @@ int drm_hgm_bo_pin(struct drm_hgm_bo *bo, u32 place)
 	}
 	err = drm_hgm_bo_place(bo, place, DRM_HGM_MOVE_VISIBLE, true);
 	err = err ?: drm_hgm_bo_populate(bo, true);
+	if (!err && bo->place != place)
+		err = -EBUSY;
 	if (err) {
 		if (fresh)
 			drm_hgm_pin_uncharge(bo);

@@ -7,6 +7,7 @@
 #include <drm/drm_device.h>
 #include <drm/ttm/ttm_placement.h>
 
+#include <linux/dma-resv.h>
 #include <linux/export.h>
 #include <linux/pm_runtime.h>
 
@@ -49,6 +50,45 @@ void drm_hgm_pm_put(struct drm_hgm_device *hdev)
 }
 EXPORT_SYMBOL_GPL(drm_hgm_pm_put);
 
+/* Who has not seen the flag still holds the lock; who comes later sees it. */
+static void drm_hgm_wait_placed(struct drm_hgm_bo *bo, void *arg)
+{
+	dma_resv_lock(bo->tbo.base.resv, NULL);
+	dma_resv_unlock(bo->tbo.base.resv);
+}
+
+/**
+ * drm_hgm_device_freeze - let nothing into VRAM any more
+ * @hdev: the device
+ *
+ * For drivers about to lose VRAM while others may still use the device: a reset,
+ * or importers that go on while user space is frozen.  On return nobody is on the
+ * way into VRAM; drm_hgm_device_evict() empties it then for good.  Until
+ * drm_hgm_device_thaw() whatever is placed is placed in RAM, and pins in VRAM are
+ * refused.  Calls nest.
+ *
+ * Process context, sleeps, no reservation lock held; the engine must work.
+ */
+void drm_hgm_device_freeze(struct drm_hgm_device *hdev)
+{
+	atomic_inc(&hdev->frozen);
+	/* a buffer is listed, under bos_lock, before it is first placed */
+	drm_hgm_walk_bos(hdev, drm_hgm_wait_placed, NULL);
+}
+EXPORT_SYMBOL_GPL(drm_hgm_device_freeze);
+
+/**
+ * drm_hgm_device_thaw - undo drm_hgm_device_freeze()
+ * @hdev: the device, whose VRAM and engine can be used again
+ *
+ * Buffers return to VRAM when they are next asked for there.  Any context.
+ */
+void drm_hgm_device_thaw(struct drm_hgm_device *hdev)
+{
+	atomic_dec(&hdev->frozen);
+}
+EXPORT_SYMBOL_GPL(drm_hgm_device_thaw);
+
 struct drm_hgm_evict {
 	enum hgm_revoke_cause cause;
 	int err;
@@ -74,8 +114,8 @@ static void drm_hgm_revoke_bo(struct drm_hgm_bo *bo, void *arg)
  *
  * For system suspend, hibernation, runtime suspend and resets that lose VRAM.
  * Importers of buffers in VRAM are revoked; pinned ones for good.  The engine
- * must work.  Process context, no reservation lock held, user space frozen or
- * kept out by other means if VRAM is to stay empty.
+ * must work.  Process context, no reservation lock held.  VRAM stays empty if the
+ * device is frozen, see drm_hgm_device_freeze(), or nobody uses it.
  *
  * Return: 0; -EBUSY: something stays pinned in VRAM; -ETIMEDOUT: an importer does
  * not let go; or the error of a move.

@@ -165,7 +165,11 @@ static int drm_hgm_dmabuf_pin(struct dma_buf_attachment *attach)
 		place = DRM_HGM_PLACE_VRAM;
 	err = drm_hgm_bo_pin(bo, place);
 	drm_dev_exit(idx);
-	return err;
+	/*
+	 * Short pins of single pages, or frozen: both pass.  And the core takes
+	 * -EBUSY for an exporter that lets its importers block each other.
+	 */
+	return err == -EBUSY ? -EAGAIN : err;
 }
 
 static void drm_hgm_dmabuf_unpin(struct dma_buf_attachment *attach)

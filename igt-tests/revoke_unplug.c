@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
@@ -211,6 +212,80 @@ static void test_gone_gpu(void)
 	health();
 }
 
+static int pci_reset(const char *pci)
+{
+	char path[HGM_PATH];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", pci);
+	return hgm_file_write(path, "1");
+}
+
+struct mover {
+	_Atomic bool stop;
+	unsigned int moves;
+	int ret;
+};
+
+static void *move_on(void *arg)
+{
+	struct mover *m = arg;
+
+	while (!m->stop && !m->ret) {
+		m->ret = hgm_bo_move(gpu[0].fd, st.home[0].handle,
+				     m->moves & 1 ? REFGPU_PLACE_VRAM : REFGPU_PLACE_RAM, 0);
+		m->moves++;
+	}
+	return NULL;
+}
+
+/*
+ * Function level resets under DMA and moves: nothing is in VRAM while it is lost,
+ * and who wants to go there waits.
+ */
+static void test_flr_gpu(void)
+{
+	struct drm_refgpu_device_info before, after;
+	struct mover m = {};
+	pthread_t thread;
+
+	revoke_stream_begin(1, SIZE);
+	igt_assert_eq(hgm_gpu_info(gpu[0].fd, &before), 0);
+	igt_assert_eq(pthread_create(&thread, NULL, move_on, &m), 0);
+	for (int i = 0; i < 10; i++) {
+		igt_assert_eq(pci_reset(gpu[0].pci), 0);
+		hgm_sleep_us(hgm_rng_below(&rng, 100000));
+	}
+	m.stop = true;
+	pthread_join(thread, NULL);
+	igt_assert_eq(m.ret, 0);
+	igt_assert_lt(0, m.moves);
+	igt_assert_eq(stream_wait_progress(&st, 1, 20000), 0);
+	igt_assert_eq(hgm_bo_move(gpu[0].fd, st.home[0].handle, REFGPU_PLACE_VRAM, 0), 0);
+	hgm_bo_assert_at(gpu[0].fd, st.home[0].handle, REFGPU_PLACE_VRAM);
+	igt_assert_eq(hgm_gpu_info(gpu[0].fd, &after), 0);
+	igt_assert_lt_u64(before.copy_bytes, after.copy_bytes);
+	igt_assert_eq_u64(after.late_accesses, before.late_accesses);
+	revoke_stream_end();
+}
+
+/* What is under way fails or is done; regions stay, and work again */
+static void test_flr_nic(void)
+{
+	uint32_t crc;
+
+	revoke_stream_begin(1, SIZE);
+	for (int i = 0; i < 10; i++) {
+		igt_assert_eq(pci_reset(nic[i & 1].pci), 0);
+		hgm_sleep_us(hgm_rng_below(&rng, 50000));
+	}
+	stream_stop(&st);
+	igt_assert_eq_u64(st.mismatches, 0);
+	for (int i = 0; i < HGM_TEST_NICS; i++)
+		igt_assert_eq(hgm_nic_crc(&nic[i], st.home[0].mr[i], 0, SIZE, &crc), 0);
+	end_of_stream();
+	health();
+}
+
 /* Asleep and awake again as far as the drivers: buffers out, peers revoked */
 static void test_suspend(void)
 {
@@ -282,6 +357,8 @@ const struct hgm_subtest hgm_revoke_unplug[] = {
 	{ "device-del-gpu", "Check hot-unplug of the GPU under DMA", test_device_del_gpu },
 	{ "device-del-nic", "Check hot-unplug of a NIC under DMA", test_device_del_nic },
 	{ "gone-gpu", "Check surprise removal of the GPU under DMA", test_gone_gpu },
+	{ "flr-gpu", "Check resets of the GPU under DMA and moves", test_flr_gpu },
+	{ "flr-nic", "Check resets of the NICs under DMA", test_flr_nic },
 	{ "runtime-pm", "Check that a peer's mapping keeps the device awake",
 	  test_runtime_pm },
 };

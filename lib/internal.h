@@ -66,7 +66,7 @@ enum hgm_region_state {
 #define HGM_ROUTE_LOG	16
 
 struct hgm_route_log {
-	char peer[24];
+	char peer[HGM_HOLDER_LEN];
 	enum hgm_route route;
 	enum hgm_reason reason;
 };

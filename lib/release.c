@@ -60,22 +60,21 @@ bool hgm_range_idle(struct hgm_region *region, u64 offset, u64 size)
 }
 EXPORT_SYMBOL_GPL(hgm_range_idle);
 
-/* Under the lock, because unplug must not leave while a callback runs. */
+/* Unplug waits for callbacks in progress, as for everything between enter and exit. */
 static void hgm_range_tell(struct hgm_region *region,
 			   const struct hgm_extent *extents, unsigned int n,
 			   bool claimed)
 {
 	const struct hgm_region_ops *ops = region->desc.ops;
 	void (*fn)(struct hgm_region *region, u64 offset, u64 size);
+	int idx;
 
 	fn = !ops ? NULL : claimed ? ops->claimed : ops->released;
-	if (!fn)
-		return;
-	guard(spinlock)(&region->lock);
-	if (region->state != HGM_REGION_LIVE)
+	if (!fn || !hgm_region_enter(region, &idx))
 		return;
 	for (unsigned int i = 0; i < n; i++)
 		fn(region, extents[i].offset, extents[i].size);
+	hgm_region_exit(idx);
 }
 
 /**

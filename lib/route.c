@@ -19,7 +19,7 @@ void hgm_route_log(struct hgm_region *region, struct device *peer,
 
 	guard(spinlock)(&region->lock);
 	for (log = region->routes; log < region->routes + HGM_ROUTE_LOG; log++) {
-		if (!strcmp(log->peer, dev_name(peer))) {
+		if (!strncmp(log->peer, dev_name(peer), sizeof(log->peer) - 1)) {
 			use = log;
 			break;
 		}

@@ -92,16 +92,21 @@ static ssize_t refgpu_oracle_late_write(struct file *file, const char __user *bu
 					size_t len, loff_t *pos)
 {
 	struct seq_file *m = file->private_data;
+	struct refgpu_device *rdev = m->private;
+	int err, idx;
 	u64 val;
-	int err;
 
 	err = kstrtou64_from_user(buf, len, 0, &val);
 	if (err)
 		return err;
 	if (val)
 		return -EINVAL;
-	err = refgpu_reg_set(m->private, REFGPU_REG_ORACLE_LATE, true, 0);
-	return err ?: len;
+	err = refgpu_enter(&rdev->drm, &idx);
+	if (err)
+		return err;
+	refgpu_clear_late(rdev);
+	refgpu_exit(&rdev->drm, idx);
+	return len;
 }
 
 DEFINE_SHOW_STORE_ATTRIBUTE(refgpu_oracle_late);

@@ -103,8 +103,6 @@ static int refgpu_pci_init(struct refgpu_device *rdev)
 	err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (err)
 		return err;
-	/* the device counts on while drivers come and go */
-	rdev->copied_before = readq(rdev->regs + REFGPU_REG_CNT_COPY_BYTES);
 	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
 	pci_set_master(pdev);
 	return 0;

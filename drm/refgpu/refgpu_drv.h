@@ -84,7 +84,19 @@ struct refgpu_desc {
 };
 
 /**
+ * struct refgpu_counts - figures of the device since load
+ * @copied: bytes that the engine has copied
+ * @late: accesses to VRAM that had been released
+ */
+struct refgpu_counts {
+	u64 copied;
+	u64 late;
+};
+
+/**
  * struct refgpu_ring - the copy engine's ring
+ * @reset_lock: one reset, stop or start at a time; no memory is allocated under
+ *	it: fences wait for it
  * @lock: guards all below; irq safe
  * @entries: REFGPU_RING_COUNT of them
  * @entries_dma: for the device
@@ -98,9 +110,11 @@ struct refgpu_desc {
  * @progress: of the engine when last looked at
  * @progress_at: when that was, jiffies
  * @resets: since load
+ * @counted: what refgpu_read_counts() adds to the registers
  * @error_work: an error was reported; on refgpu_device.recovery_wq
  */
 struct refgpu_ring {
+	struct mutex reset_lock;	/* outermost but dma_resv; see above */
 	spinlock_t lock;		/* guards all below; irq safe */
 	void *entries;
 	dma_addr_t entries_dma;
@@ -114,6 +128,7 @@ struct refgpu_ring {
 	u64 progress;
 	unsigned long progress_at;
 	atomic64_t resets;
+	struct refgpu_counts counted;	/* under reset_lock */
 	struct work_struct error_work;
 };
 
@@ -142,7 +157,6 @@ struct refgpu_inject {
  * @submit_lock: numbers and queues jobs in the same order
  * @recovery_wq: for errors and the scheduler's timeouts; ordered
  * @oracle_lock: guards the oracle's registers; leaf
- * @copied_before: the engine's count of bytes at probe
  * @injects: for debugfs
  */
 struct refgpu_device {
@@ -157,7 +171,6 @@ struct refgpu_device {
 	struct mutex submit_lock;	/* below dma_resv */
 	struct workqueue_struct *recovery_wq;
 	spinlock_t oracle_lock;		/* leaf */
-	u64 copied_before;
 	struct refgpu_inject injects[REFGPU_NR_INJECTS];
 };
 
@@ -181,6 +194,8 @@ int refgpu_ring_init(struct refgpu_device *rdev);
 void refgpu_ring_fini(struct refgpu_device *rdev);
 void refgpu_ring_start(struct refgpu_device *rdev);
 void refgpu_ring_stop(struct refgpu_device *rdev);
+struct refgpu_counts refgpu_read_counts(struct refgpu_device *rdev);
+void refgpu_clear_late(struct refgpu_device *rdev);
 int refgpu_ring_push(struct refgpu_device *rdev, struct refgpu_job *job);
 void refgpu_ring_recover(struct refgpu_device *rdev);
 void refgpu_ring_check(struct refgpu_device *rdev);

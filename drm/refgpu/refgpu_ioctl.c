@@ -54,6 +54,7 @@ static int refgpu_device_info_ioctl(struct drm_device *drm, void *data,
 {
 	struct refgpu_device *rdev = to_refgpu(drm);
 	struct drm_refgpu_device_info *args = data;
+	struct refgpu_counts counts;
 	int err, idx;
 
 	if (args->flags || args->pad)
@@ -64,9 +65,9 @@ static int refgpu_device_info_ioctl(struct drm_device *drm, void *data,
 	args->vram_size = hgm_region_size(rdev->region);
 	args->visible_size = hgm_region_visible_size(rdev->region);
 	args->vram_used = drm_hgm_vram_used(&rdev->hdev);
-	args->copy_bytes = readq(rdev->regs + REFGPU_REG_CNT_COPY_BYTES) -
-			   rdev->copied_before;
-	args->late_accesses = readq(rdev->regs + REFGPU_REG_ORACLE_LATE);
+	counts = refgpu_read_counts(rdev);
+	args->copy_bytes = counts.copied;
+	args->late_accesses = counts.late;
 	args->engine_resets = atomic64_read(&rdev->ring.resets);
 	refgpu_exit(drm, idx);
 	return 0;
@@ -161,6 +162,9 @@ static int refgpu_bo_move(struct drm_hgm_bo *bo, u32 place, u32 flags)
 		return err;
 	err = drm_hgm_bo_place(bo, place, flags, true);
 	err = err ?: drm_hgm_bo_populate(bo, true);
+	/* a reset keeps VRAM empty while it lasts */
+	if (!err && bo->place != place)
+		err = -EAGAIN;
 	ttm_bo_unreserve(&bo->tbo);
 	if (err || flags & DRM_HGM_MOVE_ASYNC)
 		return err;

@@ -15,7 +15,7 @@
 
 #define REFGPU_AUTOSUSPEND_MS	3000
 
-/* User space is frozen, and everything still works. */
+/* User space is frozen, but importers fault on; everything still works. */
 static int refgpu_pm_prepare(struct device *dev)
 {
 	struct refgpu_device *rdev = dev_get_drvdata(dev);
@@ -24,14 +24,20 @@ static int refgpu_pm_prepare(struct device *dev)
 	err = pm_runtime_resume_and_get(dev);
 	if (err)
 		return err;
+	drm_hgm_device_freeze(&rdev->hdev);
 	err = drm_hgm_device_evict(&rdev->hdev, HGM_REVOKE_SUSPEND);
-	if (err)
+	if (err) {
+		drm_hgm_device_thaw(&rdev->hdev);
 		pm_runtime_put_autosuspend(dev);
+	}
 	return err;
 }
 
 static void refgpu_pm_complete(struct device *dev)
 {
+	struct refgpu_device *rdev = dev_get_drvdata(dev);
+
+	drm_hgm_device_thaw(&rdev->hdev);
 	pm_runtime_put_autosuspend(dev);
 }
 
@@ -71,11 +77,15 @@ const struct dev_pm_ops refgpu_pm_ops = {
 	RUNTIME_PM_OPS(refgpu_runtime_suspend, refgpu_pm_resume, NULL)
 };
 
-/* Function level reset by sysfs.  User space is not frozen: jobs queue up. */
+/*
+ * A reset, by sysfs for one.  User space and importers go on: what they place goes
+ * to RAM, and jobs queue up.
+ */
 static void refgpu_reset_prepare(struct pci_dev *pdev)
 {
 	struct refgpu_device *rdev = pci_get_drvdata(pdev);
 
+	drm_hgm_device_freeze(&rdev->hdev);
 	if (drm_hgm_device_evict(&rdev->hdev, HGM_REVOKE_UNPLUG))
 		dev_warn(&pdev->dev, "reset with buffers in VRAM\n");
 	refgpu_pm_suspend(&pdev->dev);
@@ -85,9 +95,12 @@ static void refgpu_reset_done(struct pci_dev *pdev)
 {
 	struct refgpu_device *rdev = pci_get_drvdata(pdev);
 
-	/* what was put into VRAM meanwhile is not released, so tell nothing */
+	/* what could not leave VRAM has not been released */
+	if (!drm_hgm_vram_used(&rdev->hdev))
+		refgpu_oracle_release_all(rdev);
 	refgpu_ring_start(rdev);
 	drm_sched_wqueue_start(&rdev->sched);
+	drm_hgm_device_thaw(&rdev->hdev);
 }
 
 const struct pci_error_handlers refgpu_err_handler = {

@@ -13,6 +13,7 @@
 #include <linux/interrupt.h>
 #include <linux/io.h>
 #include <linux/iopoll.h>
+#include <linux/mutex.h>
 #include <linux/pci.h>
 
 #include "refgpu_drv.h"
@@ -233,6 +234,8 @@ void refgpu_ring_recover(struct refgpu_device *rdev)
 	struct refgpu_ring *ring = &rdev->ring;
 	bool alive, error = false;
 
+	/* not while refgpu_ring_stop() does it, and not after it */
+	guard(mutex)(&ring->reset_lock);
 	scoped_guard(spinlock_irq, &ring->lock) {
 		if (ring->dead || ring->stopped)
 			return;
@@ -280,20 +283,57 @@ static void refgpu_ring_error_work(struct work_struct *work)
 	refgpu_ring_recover(container_of(work, struct refgpu_device, ring.error_work));
 }
 
+/* Totals since load: a reset or sleep clears the registers, an unbind does not. */
+struct refgpu_counts refgpu_read_counts(struct refgpu_device *rdev)
+{
+	struct refgpu_ring *ring = &rdev->ring;
+	struct refgpu_counts sum;
+
+	guard(mutex)(&ring->reset_lock);
+	sum = ring->counted;
+	if (!ring->stopped && !READ_ONCE(ring->dead)) {
+		sum.copied += readq(rdev->regs + REFGPU_REG_CNT_COPY_BYTES);
+		sum.late += readq(rdev->regs + REFGPU_REG_ORACLE_LATE);
+	}
+	return sum;
+}
+
+void refgpu_clear_late(struct refgpu_device *rdev)
+{
+	guard(mutex)(&rdev->ring.reset_lock);
+	rdev->ring.counted.late = 0;
+	writeq(0, rdev->regs + REFGPU_REG_ORACLE_LATE);
+}
+
 /* After a reset of the device; with what came while it was stopped */
 void refgpu_ring_start(struct refgpu_device *rdev)
 {
-	guard(spinlock_irq)(&rdev->ring.lock);
-	if (!rdev->ring.dead)
-		refgpu_ring_restart(rdev);
+	struct refgpu_ring *ring = &rdev->ring;
+
+	guard(mutex)(&ring->reset_lock);
+	guard(spinlock_irq)(&ring->lock);
+	if (ring->dead)
+		return;
+	if (ring->stopped)
+		ring->counted.copied -= readq(rdev->regs + REFGPU_REG_CNT_COPY_BYTES);
+	refgpu_ring_restart(rdev);
 }
 
+/* Nothing starts it again but refgpu_ring_start(). */
 void refgpu_ring_stop(struct refgpu_device *rdev)
 {
-	scoped_guard(spinlock_irq, &rdev->ring.lock) {
-		rdev->ring.stopped = true;
-		if (refgpu_gone(rdev))
+	struct refgpu_ring *ring = &rdev->ring;
+
+	guard(mutex)(&ring->reset_lock);
+	scoped_guard(spinlock_irq, &ring->lock) {
+		if (refgpu_gone(rdev)) {
 			refgpu_ring_kill(rdev);
+		} else if (!ring->stopped) {
+			ring->counted.copied += readq(rdev->regs + REFGPU_REG_CNT_COPY_BYTES);
+			ring->counted.late += readq(rdev->regs + REFGPU_REG_ORACLE_LATE);
+			writeq(0, rdev->regs + REFGPU_REG_ORACLE_LATE);
+		}
+		ring->stopped = true;
 	}
 	writel(0, rdev->regs + REFGPU_REG_IRQ_ENABLE);
 	refgpu_ring_reset(rdev);
@@ -305,7 +345,9 @@ int refgpu_ring_init(struct refgpu_device *rdev)
 	struct device *dev = &rdev->pdev->dev;
 
 	spin_lock_init(&ring->lock);
+	mutex_init(&ring->reset_lock);
 	INIT_LIST_HEAD(&ring->inflight);
+	ring->stopped = true;
 	INIT_WORK(&ring->error_work, refgpu_ring_error_work);
 	ring->entries = dmam_alloc_coherent(dev, REFGPU_RING_COUNT *
 					    REFGPU_RING_ENTRY_SIZE,
@@ -318,4 +360,5 @@ void refgpu_ring_fini(struct refgpu_device *rdev)
 {
 	refgpu_ring_stop(rdev);
 	WARN_ON(!list_empty(&rdev->ring.inflight));
+	mutex_destroy(&rdev->ring.reset_lock);
 }

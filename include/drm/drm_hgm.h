@@ -134,6 +134,7 @@ struct drm_hgm_device {
 	spinlock_t bos_lock;		/* guards @bos; leaf */
 	struct list_head bos;
 	bool unplugged;			/* written once; tested under dma_resv */
+	atomic_t frozen;		/* nothing goes to VRAM; tested likewise */
 	struct mutex unplug_lock;	/* makes unplug happen once */
 
 	struct page *zero;		/* source of clears */
@@ -226,6 +227,19 @@ static inline void drm_hgm_bo_put(struct drm_hgm_bo *bo)
 	drm_gem_object_put(&bo->tbo.base);
 }
 
+/**
+ * drm_hgm_device_frozen - is the device between freeze and thaw?
+ * @hdev: the device
+ *
+ * A definite answer only with the reservation lock of the buffer that it is for.
+ *
+ * Return: true if so.
+ */
+static inline bool drm_hgm_device_frozen(struct drm_hgm_device *hdev)
+{
+	return atomic_read(&hdev->frozen);
+}
+
 /* drm_hgm_device.c */
 int drm_hgm_device_init(struct drm_hgm_device *hdev, struct drm_device *drm,
 			struct hgm_region *region, unsigned int flags);
@@ -234,6 +248,8 @@ void drm_hgm_debugfs_init(struct drm_hgm_device *hdev);
 u64 drm_hgm_vram_used(struct drm_hgm_device *hdev);
 
 /* drm_hgm_pm.c */
+void drm_hgm_device_freeze(struct drm_hgm_device *hdev);
+void drm_hgm_device_thaw(struct drm_hgm_device *hdev);
 int drm_hgm_device_evict(struct drm_hgm_device *hdev, enum hgm_revoke_cause cause);
 int drm_hgm_pm_get(struct drm_hgm_device *hdev);
 void drm_hgm_pm_put(struct drm_hgm_device *hdev);

@@ -162,7 +162,8 @@ struct hgm_region_ops {
 
 	/**
 	 * @claimed: [@offset, @offset + @size) is handed out from now on.  For
-	 * devices that watch accesses; process context, must not sleep.
+	 * devices that watch accesses; process context, reservation locks may
+	 * be held, so what needs those must not be waited for.
 	 */
 	void (*claimed)(struct hgm_region *region, u64 offset, u64 size);
 

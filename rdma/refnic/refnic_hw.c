@@ -27,15 +27,25 @@ MODULE_PARM_DESC(reset_on_timeout,
  * refnic_is_gone - has the device been pulled out?
  * @dev: the device
  *
- * Remembers it: a device that comes back is not the one we programmed.
+ * Remembers it: a device that comes back is not the one we programmed.  But one
+ * that is being reset reads like that for a while, too: only what is seen while
+ * it is up, and without a stop in between, is remembered.
  *
- * Return: true if it has.
+ * Return: true if it has, or is being reset.
  */
 bool refnic_is_gone(struct refnic_dev *dev)
 {
-	if (!READ_ONCE(dev->gone) && refnic_rd(dev, REFNIC_REG_ID) == U32_MAX)
+	u32 gen = READ_ONCE(dev->gen);
+	bool up = READ_ONCE(dev->up);
+
+	if (READ_ONCE(dev->gone))
+		return true;
+	if (refnic_rd(dev, REFNIC_REG_ID) != U32_MAX)
+		return false;
+	/* a stop clears @up before, and counts @gen up after it has reset */
+	if (up && READ_ONCE(dev->up) && gen == READ_ONCE(dev->gen))
 		WRITE_ONCE(dev->gone, true);
-	return READ_ONCE(dev->gone);
+	return true;
 }
 
 /**

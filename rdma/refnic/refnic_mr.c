@@ -10,7 +10,6 @@
 #include <linux/random.h>
 
 #include "refnic.h"
-#include "refnic-abi-mr.h"
 
 static bool pin;
 module_param(pin, bool, 0644);

@@ -8,7 +8,6 @@
 #include <rdma/uverbs_std_types.h>
 
 #include "refnic.h"
-#include "refnic-abi-mr.h"
 
 #define UVERBS_MODULE_NAME refnic
 #include <rdma/uverbs_named_ioctl.h>

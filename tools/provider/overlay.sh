@@ -33,8 +33,6 @@ for f in "$here"/providers/refnic/*; do
 	copy "$f" "providers/refnic/${f##*/}"
 done
 copy "$clone/include/uapi/rdma/refnic-abi.h" kernel-headers/rdma/refnic-abi.h
-copy "$clone/rdma/refnic/refnic-abi-mr.h" kernel-headers/rdma/refnic-abi-mr.h
 
 after '  rdma/qedr-abi.h' '  rdma/refnic-abi.h' kernel-headers/CMakeLists.txt
-after '  rdma/refnic-abi.h' '  rdma/refnic-abi-mr.h' kernel-headers/CMakeLists.txt
 after 'add_subdirectory(providers/qedr)' 'add_subdirectory(providers/refnic)' CMakeLists.txt

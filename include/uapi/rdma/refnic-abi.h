@@ -14,8 +14,11 @@
  * Regions are registered by the standard ibv_reg_dmabuf_mr(): with
  * IBV_ACCESS_ON_DEMAND the import is dynamic (invalidated when the exporter
  * moves the buffer, faulted in again by the next access); without it the buffer
- * is pinned, and revocable.  DMA work is issued by one driver method until the
- * device has queue pairs.
+ * is pinned, and revocable.  UVERBS_METHOD_REG_DMABUF_MR and UVERBS_METHOD_REG_MR
+ * refuse IB_ACCESS_ON_DEMAND together with a dma-buf (the core masks the access
+ * flags), so the provider takes it out of them and says it in an attribute of the
+ * driver.  DMA work is issued by one driver method until the device has queue
+ * pairs.
  */
 #define REFNIC_ABI_VERSION	1
 
@@ -35,6 +38,22 @@ enum refnic_dma_exec_attrs {
 
 enum refnic_dma_stats_attrs {
 	REFNIC_ATTR_DMA_STATS_RESP = (1U << UVERBS_ID_NS_SHIFT), /* out, struct refnic_stats */
+};
+
+/** enum refnic_reg_dmabuf_mr_attrs - attributes added to UVERBS_METHOD_REG_DMABUF_MR */
+enum refnic_reg_dmabuf_mr_attrs {
+	/** @REFNIC_ATTR_REG_DMABUF_MR_FLAGS: optional, enum refnic_reg_dmabuf_mr_flags */
+	REFNIC_ATTR_REG_DMABUF_MR_FLAGS = (1U << UVERBS_ID_NS_SHIFT),
+};
+
+/** enum refnic_reg_dmabuf_mr_flags - values of that attribute; others: -EINVAL */
+enum refnic_reg_dmabuf_mr_flags {
+	/**
+	 * @REFNIC_REG_DMABUF_MR_ON_DEMAND: import dynamically: the region is
+	 * invalidated when the buffer moves and faulted in by the next access.
+	 * Without it: pinned, and revocable for good.
+	 */
+	REFNIC_REG_DMABUF_MR_ON_DEMAND = 1 << 0,
 };
 
 /** enum refnic_dma_op - what the NIC does */

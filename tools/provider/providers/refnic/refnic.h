@@ -7,7 +7,6 @@
 
 #include <infiniband/driver.h>
 #include <rdma/refnic-abi.h>
-#include <rdma/refnic-abi-mr.h>
 
 /* As in rdma/refnic/refnic_regs.h, which user space has no other use for. */
 #define REFNIC_PCI_VENDOR	0x1234
