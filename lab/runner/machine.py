@@ -9,7 +9,8 @@ import sys
 # switch: all behind one switch. host: a root port each, and a CPU whose host
 # bridge the kernel trusts with peer-to-peer. none: the same, and one it does not.
 TOPOLOGIES = ("switch", "host", "none")
-CPU = {"switch": "EPYC", "host": "EPYC", "none": "Skylake-Client"}
+# With erms the kernel clears and copies by "rep movsb", a byte at a time under TCG.
+CPU = {"switch": "EPYC", "host": "EPYC", "none": "Skylake-Client,-erms"}
 
 KERNEL = ("console=ttyS0 panic=-1 oops=panic loglevel=6 mitigations=off audit=0 "
           "apparmor=0 nmi_watchdog=0 tsc=reliable "
