@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * The ioctls of refgpu.
+ */
+#include <fcntl.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <drm/drm.h>
+
+#include "fuzz.h"
+
+/* A buffer and the file it is in; false if there is none */
+static bool pick(struct fuzz *f, struct fuzz_file **file, struct fuzz_bo **bo)
+{
+	*file = fuzz_pick_file(f);
+	*bo = fuzz_pick_bo(f, *file);
+	return *bo;
+}
+
+static int run_open(struct fuzz *f)
+{
+	struct fuzz_file *file = &f->file[fuzz_below(f, FUZZ_FILES)];
+	const struct hgm_gpu *gpu;
+	char path[HGM_PATH];
+	bool card;
+	int n, fd;
+
+	for (int i = 0; i < FUZZ_FILES; i++)
+		if (f->file[i].fd < 0)
+			file = &f->file[i];
+	n = fuzz_below(f, f->cfg->gpus);
+	gpu = &f->cfg->gpu[n];
+	card = fuzz_chance(f, 30);
+	snprintf(path, sizeof(path), "/dev/dri/%s%d", card ? "card" : "renderD",
+		 card ? gpu->card : gpu->render);
+	fuzz_note(f, "open(%s)", path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return fuzz_ret(fd);
+	if (file->fd >= 0)
+		fuzz_close_file(f, file);
+	file->fd = fd;
+	file->gpu = n;
+	file->card = card;
+	return 0;
+}
+
+static int run_info(struct fuzz *f)
+{
+	struct fuzz_file *file = fuzz_pick_file(f);
+	struct drm_refgpu_device_info arg = { 0 };
+
+	if (!file)
+		return FUZZ_SKIP;
+	return fuzz_ioctl(f, file->fd, DRM_IOCTL_REFGPU_DEVICE_INFO, &arg);
+}
+
+/* Sizes that exist but are more than the guest has would only kill processes */
+static bool bearable(uint64_t size)
+{
+	return size <= 64 * HGM_MIB || size >= 1ULL << 46;
+}
+
+static int run_create(struct fuzz *f)
+{
+	static const uint32_t places[] = { 3, 3, 3, 1, 2 };
+	struct fuzz_file *file = fuzz_pick_file(f);
+	struct drm_refgpu_bo_create arg = {
+		.size = fuzz_size(f), .placement = places[fuzz_below(f, 5)],
+		.flags = fuzz_chance(f, 20) ? REFGPU_BO_VISIBLE : 0,
+	};
+	int ret;
+
+	if (!file || !fuzz_has_room(f, file))
+		return FUZZ_SKIP;
+	if (f->wrong && fuzz_chance(f, 80)) {
+		fuzz_mutate(f, &arg, sizeof(arg));
+		if (!bearable(arg.size))
+			arg.size = HGM_PAGE;
+		ret = fuzz_ioctl_plain(f, file->fd, DRM_IOCTL_REFGPU_BO_CREATE, &arg);
+	} else {
+		f->wrong = false;
+		ret = fuzz_ioctl_plain(f, file->fd, DRM_IOCTL_REFGPU_BO_CREATE, &arg);
+	}
+	if (!ret)
+		fuzz_add_bo(f, file, arg.handle, arg.size, arg.placement);
+	return ret;
+}
+
+static int run_close(struct fuzz *f)
+{
+	struct drm_gem_close arg = { 0 };
+	struct fuzz_file *file;
+	struct fuzz_bo *bo;
+	int ret;
+
+	if (!pick(f, &file, &bo))
+		return FUZZ_SKIP;
+	arg.handle = bo->handle;
+	ret = fuzz_ioctl(f, file->fd, DRM_IOCTL_GEM_CLOSE, &arg);
+	/* a wrong call may have closed another one */
+	for (int i = 0; !ret && i < FUZZ_BOS; i++)
+		if (file->bo[i].handle == arg.handle)
+			fuzz_del_bo(f, &file->bo[i]);
+	return ret;
+}
+
+static int run_mmap_offset(struct fuzz *f)
+{
+	struct drm_refgpu_bo_mmap arg = { 0 };
+	struct fuzz_file *file;
+	struct fuzz_bo *bo;
+
+	if (!pick(f, &file, &bo))
+		return FUZZ_SKIP;
+	arg.handle = bo->handle;
+	return fuzz_ioctl(f, file->fd, DRM_IOCTL_REFGPU_BO_MMAP, &arg);
+}
+
+static int run_bo_info(struct fuzz *f)
+{
+	struct drm_refgpu_bo_info arg = { 0 };
+	struct fuzz_file *file;
+	struct fuzz_bo *bo;
+
+	if (!pick(f, &file, &bo))
+		return FUZZ_SKIP;
+	arg.handle = bo->handle;
+	return fuzz_ioctl(f, file->fd, DRM_IOCTL_REFGPU_BO_INFO, &arg);
+}
+
+static int run_move(struct fuzz *f)
+{
+	struct drm_refgpu_bo_move arg = { 0 };
+	struct fuzz_file *file;
+	struct fuzz_bo *bo;
+
+	if (!pick(f, &file, &bo))
+		return FUZZ_SKIP;
+	arg.handle = bo->handle;
+	arg.placement = fuzz_chance(f, 50) ? REFGPU_PLACE_VRAM : REFGPU_PLACE_RAM;
+	if (bo->places && !(arg.placement & bo->places) && fuzz_chance(f, 90))
+		arg.placement = bo->places;
+	arg.flags = fuzz_chance(f, 50) ? REFGPU_MOVE_ASYNC : 0;
+	return fuzz_ioctl(f, file->fd, DRM_IOCTL_REFGPU_BO_MOVE, &arg);
+}
+
+static int run_wait(struct fuzz *f)
+{
+	struct drm_refgpu_bo_wait arg = { 0 };
+	struct fuzz_file *file;
+	struct fuzz_bo *bo;
+
+	if (!pick(f, &file, &bo))
+		return FUZZ_SKIP;
+	arg.handle = bo->handle;
+	if (fuzz_chance(f, 80))
+		arg.timeout_ns = fuzz_chance(f, 20) ? INT64_MAX :
+				 (int64_t)hgm_now_ns() + 20000000;
+	return fuzz_ioctl(f, file->fd, DRM_IOCTL_REFGPU_BO_WAIT, &arg);
+}
+
+static int run_fill(struct fuzz *f)
+{
+	struct drm_refgpu_bo_fill arg = { .pattern = 0x46555a5a };
+	struct fuzz_file *file;
+	struct fuzz_bo *bo;
+	uint64_t offset, size;
+
+	if (!pick(f, &file, &bo))
+		return FUZZ_SKIP;
+	arg.handle = bo->handle;
+	fuzz_range(f, bo->size, &offset, &size);
+	arg.offset = offset;
+	arg.size = size;
+	if (fuzz_chance(f, 50)) {
+		arg.flags = REFGPU_FILL_SEQ;
+		arg.seed = fuzz_rand(f);
+	}
+	return fuzz_ioctl(f, file->fd, DRM_IOCTL_REFGPU_BO_FILL, &arg);
+}
+
+static int run_crc(struct fuzz *f)
+{
+	struct drm_refgpu_bo_crc arg = { 0 };
+	struct fuzz_file *file;
+	struct fuzz_bo *bo;
+	uint64_t offset, size;
+
+	if (!pick(f, &file, &bo))
+		return FUZZ_SKIP;
+	arg.handle = bo->handle;
+	fuzz_range(f, bo->size, &offset, &size);
+	arg.offset = offset;
+	arg.size = size;
+	return fuzz_ioctl(f, file->fd, DRM_IOCTL_REFGPU_BO_CRC, &arg);
+}
+
+static int run_copy(struct fuzz *f)
+{
+	struct drm_refgpu_bo_copy arg = { 0 };
+	struct fuzz_bo *src, *dst = NULL;
+	struct fuzz_file *file;
+	uint64_t offset, size;
+
+	if (!pick(f, &file, &src))
+		return FUZZ_SKIP;
+	for (int i = 0; i < 4 && (!dst || dst == src); i++)
+		dst = fuzz_pick_bo(f, file);
+	fuzz_range(f, src->size < dst->size ? src->size : dst->size, &offset, &size);
+	arg.src_handle = src->handle;
+	arg.dst_handle = dst->handle;
+	arg.src_offset = offset;
+	arg.dst_offset = offset;
+	arg.size = size;
+	return fuzz_ioctl(f, file->fd, DRM_IOCTL_REFGPU_BO_COPY, &arg);
+}
+
+/* Any number the DRM core or the driver could know, and noise behind it */
+static int run_any(struct fuzz *f)
+{
+	struct fuzz_file *file = fuzz_pick_file(f);
+	uint64_t arg[8];
+	unsigned int nr;
+
+	if (!file)
+		return FUZZ_SKIP;
+	nr = fuzz_chance(f, 50) ? DRM_COMMAND_BASE + fuzz_below(f, 12) : fuzz_below(f, 256);
+	for (unsigned int i = 0; i < HGM_ARRAY_SIZE(arg); i++)
+		arg[i] = fuzz_chance(f, 60) ? 0 : fuzz_odd_number(f);
+	/* the sizes that run_create() leaves out */
+	if (nr == DRM_COMMAND_BASE + DRM_REFGPU_BO_CREATE && !bearable(arg[0]))
+		arg[0] = HGM_PAGE;
+	f->touched = true;
+	return fuzz_ioctl_plain(f, file->fd,
+				_IOC(fuzz_below(f, 4), DRM_IOCTL_BASE, nr,
+				     fuzz_below(f, sizeof(arg) + 1)), arg);
+}
+
+const struct fuzz_op fuzz_gpu_ops[] = {
+	{ "drm-open", 6, true, run_open },
+	{ "refgpu-info", 40, true, run_info },
+	{ "refgpu-bo-create", 60, true, run_create },
+	{ "gem-close", 55, true, run_close },
+	{ "refgpu-bo-mmap", 60, true, run_mmap_offset },
+	{ "refgpu-bo-info", 150, true, run_bo_info },
+	{ "refgpu-bo-move", 25, true, run_move },
+	{ "refgpu-bo-wait", 120, true, run_wait },
+	{ "refgpu-bo-fill", 10, true, run_fill },
+	{ "refgpu-bo-crc", 10, true, run_crc },
+	{ "refgpu-bo-copy", 10, true, run_copy },
+	{ "drm-any", 25, false, run_any },
+	{ }
+};
