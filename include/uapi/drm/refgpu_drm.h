@@ -119,7 +119,8 @@ struct drm_refgpu_bo_info {
  * struct drm_refgpu_bo_move - move a buffer object
  *
  * Without %REFGPU_MOVE_ASYNC a copy that fails is -EIO and the contents are
- * where they were.  -EBUSY: pinned.  -ENOSPC: no room there.
+ * where they were.  -EBUSY: pinned.  -ENOSPC: no room there.  -EAGAIN: to VRAM
+ * while the device is being reset; it is in RAM now, try again.
  */
 struct drm_refgpu_bo_move {
 	/** @handle: in */
