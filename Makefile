@@ -5,11 +5,14 @@ ifneq ($(KERNELRELEASE),)
 
 # ---- Kbuild half. Out of tree nobody reads Kconfig: lab/modules (or you) pass
 # CONFIG_HGM=m and the like, and these lines tell the C code the same.
-hgm-symbols := HGM DRM_HGM DRM_REFGPU INFINIBAND_HGM INFINIBAND_REFNIC
+hgm-symbols := HGM DRM_HGM DRM_REFGPU INFINIBAND_HGM INFINIBAND_REFNIC \
+	HGM_KUNIT_TEST DRM_HGM_KUNIT_TEST INFINIBAND_HGM_KUNIT_TEST \
+	$(patsubst %,HGM_SELFTEST_BUG_%,UAF DEADLOCK LEAK DMA RACE_ORDER)
 subdir-ccflags-y := -I$(src)/include -I$(src)/include/uapi \
-	$(foreach s,$(hgm-symbols),$(if $(filter m,$(CONFIG_$(s))),-DCONFIG_$(s)_MODULE=1))
+	$(foreach s,$(hgm-symbols),$(if $(filter m,$(CONFIG_$(s))),-DCONFIG_$(s)_MODULE=1) \
+	$(if $(filter y,$(CONFIG_$(s))),-DCONFIG_$(s)=1))
 
-obj-$(CONFIG_HGM) += lib/
+obj-$(or $(CONFIG_HGM),$(CONFIG_HGM_SELFTEST)) += lib/
 obj-$(CONFIG_DRM_HGM) += drm/
 obj-$(CONFIG_INFINIBAND_HGM) += rdma/
 

@@ -43,7 +43,7 @@ done
 keep=()
 while IFS= read -r var; do
 	keep+=("$var=${!var}")
-done < <(compgen -e | grep -E '^(HGM_.*|LAB|TOP|CACHE|BUILD|JOBS|SEED|TERM|V|SOURCE_DATE_EPOCH)$')
+done < <(compgen -e | grep -E '^(HGM_.*|LAB|TOP|CACHE|BUILD|KOUT|JOBS|SEED|TERM|V|SOURCE_DATE_EPOCH)$')
 # shellcheck disable=SC2016 # expanded by the inner shell
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 	HOME=/root LC_ALL=C.UTF-8 "${keep[@]}" \

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 file=$1 run=$2 root=$3
-kernel=$(cat /etc/hgm-kernel)
+kernel=$(cat "$root/release")
 p=/tmp/payload
 mkdir -p "$p/opt/hgm/bin"
 
@@ -12,32 +12,40 @@ cp -r "$LAB/guest" "$p/opt/hgm/guest"
 cp "$run" "$p/opt/hgm/run"
 {
 	echo "export HGM_MODDIR=/usr/lib/modules/$kernel/extra"
-	for v in SEED HGM_DEBUG; do
+	for v in SEED HGM_DEBUG HGM_KERNEL; do
 		[ -z "${!v-}" ] || printf 'export %s=%q\n' "$v" "${!v}"
 	done
 } >"$p/opt/hgm/env"
 
 # Modules, and the index over the stock ones and ours together, so that
 # modprobe finds what ours depend on.
-kos=$(find "$BUILD/kmod" "$BUILD/ext" -name '*.ko' 2>/dev/null || true)
+kos=$(find "$KOUT/kmod" "$KOUT/ext" -name '*.ko' 2>/dev/null || true)
 if [ -n "$kos" ]; then
 	mods=$p/usr/lib/modules/$kernel
 	mkdir -p "$mods/extra"
 	# shellcheck disable=SC2086 # one path a word
 	cp $kos "$mods/extra/"
 	strip -g "$mods"/extra/*.ko
-	if ! (cd "$mods/extra" && sha256sum -- *.ko | cmp -s - "$BUILD/.depmod/sums") ||
-		[ "$(cat "$BUILD/.depmod/root" 2>/dev/null)" != "$root" ]; then
+	if ! (cd "$mods/extra" && sha256sum -- *.ko | cmp -s - "$KOUT/.depmod/sums") ||
+		[ "$(cat "$KOUT/.depmod/root" 2>/dev/null)" != "$root" ]; then
 		cp -a "$root/mods" /tmp/mods
 		cp -a "$mods/extra" "/tmp/mods/usr/lib/modules/$kernel/"
 		depmod -b /tmp/mods "$kernel"
-		rm -rf "$BUILD/.depmod"
-		mkdir -p "$BUILD/.depmod"
-		(cd "/tmp/mods/usr/lib/modules/$kernel" && cp modules.* "$BUILD/.depmod/")
-		printf '%s\n' "$root" >"$BUILD/.depmod/root"
-		(cd "$mods/extra" && sha256sum -- *.ko >"$BUILD/.depmod/sums")
+		rm -rf "$KOUT/.depmod"
+		mkdir -p "$KOUT/.depmod"
+		(cd "/tmp/mods/usr/lib/modules/$kernel" && cp modules.* "$KOUT/.depmod/")
+		printf '%s\n' "$root" >"$KOUT/.depmod/root"
+		(cd "$mods/extra" && sha256sum -- *.ko >"$KOUT/.depmod/sums")
 	fi
-	cp "$BUILD"/.depmod/modules.* "$mods/"
+	cp "$KOUT"/.depmod/modules.* "$mods/"
+fi
+
+# The planted bugs, one file each of the same module: for insmod, not modprobe.
+if [ -d "$KOUT/selftest" ]; then
+	mkdir -p "$p/opt/hgm/selftest"
+	for d in "$KOUT"/selftest/*/; do
+		cp "$d/lib/hgm_selftest.ko" "$p/opt/hgm/selftest/$(basename "$d").ko"
+	done
 fi
 
 # Programs: whatever is executable in the output of tools/; all of igt-tests/.

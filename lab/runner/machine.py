@@ -19,6 +19,13 @@ KERNEL = ("console=ttyS0 panic=-1 oops=panic loglevel=6 mitigations=off audit=0 
           "sysctl.kernel.hung_task_panic=1 sysctl.kernel.softlockup_panic=1 "
           "printk.devkmsg=on")
 
+# Kernels with detectors: what they do when they find something is to report it and
+# go on, so that one run shows all; KUnit waits to be asked; and everything is slow.
+DETECTORS = (" kasan_multi_shot kunit.enable=1 kunit.autorun=0 page_poison=1 "
+             "page_table_check=on "
+             "rcupdate.rcu_cpu_stall_timeout=300 "
+             "sysctl.kernel.hung_task_timeout_secs=400")
+
 
 def accel():
     """KVM only where the CPU says so: /dev/kvm alone proves nothing."""
@@ -94,9 +101,12 @@ def disk(ident, path, readonly=True):
 
 
 def command_line(opt, run):
-    append = KERNEL + f" lab.modules={opt.modules.replace('?', ':')}"
+    append = KERNEL + (DETECTORS if opt.kernel != "stock" else "")
+    append += f" lab.modules={opt.modules.replace('?', ':')}"
     if opt.shell:
         append += " lab.shell"
+    if opt.kernel != "stock" and not opt.no_leaks:
+        append += " lab.leaks"
     machine_opts = "q35,usb=off,vmport=off"
     args = []
     if opt.iommu == "intel":

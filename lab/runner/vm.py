@@ -19,7 +19,9 @@ def options():
     p.add_argument("--shell", action="store_true", help="a shell on this terminal")
     p.add_argument("--name", help="name of the run: results in build/run/NAME")
     p.add_argument("--timeout", type=int, default=600, metavar="SEC")
-    p.add_argument("--mem", default="3G", help="guest RAM (default 3G)")
+    p.add_argument("--kernel", default="stock", metavar="NAME",
+                   help="stock, or a variant of lab/debug-kernel (default: HGM_KERNEL)")
+    p.add_argument("--mem", help="guest RAM (default 3G, 4G with a debug kernel)")
     p.add_argument("--swap", metavar="SIZE", help="a swap disk, e.g. 512M")
     p.add_argument("--append", default="", help="more kernel command line")
     p.add_argument("--modules", default="hgm?,drm_hgm?,refgpu?,ib_hgm?,refnic?",
@@ -35,11 +37,19 @@ def options():
     p.add_argument("--qmp", action="store_true",
                    help="a QMP socket in the run directory, for people")
     p.add_argument("--no-build", action="store_true", help="use build/ as it is")
+    p.add_argument("--no-leaks", action="store_true",
+                   help="do not look for leaks at the end (a debug kernel does)")
+    p.add_argument("--complaints", choices=("fail", "expected"), default="fail",
+                   help="expected: the command plants bugs and judges the log itself")
     p.add_argument("--dir", help=argparse.SUPPRESS)
     p.add_argument("--qemu", help=argparse.SUPPRESS)
     p.add_argument("--root", help=argparse.SUPPRESS)
     p.add_argument("--write-command", help=argparse.SUPPRESS)
-    return p.parse_args()
+    opt = p.parse_args()
+    opt.leaks_allowed = os.path.join(os.path.dirname(__file__), "..", "kernel",
+                                     "kmemleak.allow")
+    opt.mem = opt.mem or ("3G" if opt.kernel == "stock" else "4G")
+    return opt
 
 
 def main():
@@ -57,10 +67,19 @@ def main():
     if problems:
         print("[lab] vm: the guest's kernel complained:", file=sys.stderr)
         print(problems, file=sys.stderr)
+    for what, text in (("detectors", scan.detectors(run.path("detectors"))),
+                       ("kmemleak", scan.leaks(run.path("kmemleak"), opt.leaks_allowed))):
+        if text:
+            print(f"[lab] vm: {what}:\n{text}", file=sys.stderr)
+            problems += text
+    with open(run.path("headlines"), "w", encoding="utf-8") as f:
+        f.writelines(line + "\n" for line in scan.headlines(run.path("serial.log")))
     if run.trouble:
         print(f"[lab] vm: {run.trouble}", file=sys.stderr)
         if not problems:
             print(scan.tail(run.path("serial.log")), file=sys.stderr)
+    if opt.complaints == "expected":
+        problems = ""
     if status == 0 and (problems or run.trouble):
         status = 1
     if status:

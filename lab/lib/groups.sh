@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Groups of tests, a VM each, for lab/test and lab/test-debug: they set SUITE (their
+# name), OUT (their directory), VM_OPTS (options of every VM), TAP, and tree.
+
+# seed: take SEED from the environment or draw one, and say so.
+seed() {
+	if [ -z "${SEED-}" ]; then
+		SEED=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+	fi
+	export SEED
+	echo "# SEED=$SEED (repeat with: SEED=$SEED make $SUITE)"
+}
+
+# boot GROUP TOPOLOGY CMD [OPTION...]: a VM for the group. Its own TAP line says
+# whether the guest came through without a complaint of its kernel.
+boot() {
+	local group=$1 topology=$2 cmd=$3 rc=0
+	shift 3
+	say "$SUITE" "$group ($topology)"
+	"$LAB/vm" --no-build --name "$SUITE-$group" --topology "$topology" \
+		"${VM_OPTS[@]}" "$@" --cmd "$cmd" >"$OUT/$group.log" 2>&1 || rc=$?
+	if [ "$rc" = 0 ]; then
+		tap_line "ok vm $group"
+	else
+		tap_line "not ok vm $group (exit $rc, $BUILD/run/$SUITE-$group)"
+		sed 's/^/# /' "$OUT/$group.log" | tail -n 60
+	fi
+	return 0
+}
+
+# igt GROUP KIND TOPOLOGY [OPTION...]: IGT tests; the verdicts come from results.json.
+igt() {
+	local group=$1 kind=$2 topology=$3 run=$BUILD/run/$SUITE-$1
+	shift 3
+	boot "$group" "$topology" "run-igt $kind" "$@"
+	in_tree "${tree:?}" python3 "$LAB/results.py" --label "$group" \
+		--results "$run/igt-$kind/results.json" --expected "$run/igt-$kind.expected" \
+		--allowed-skips "$TOP/igt-tests/allowed-skips.txt" |
+		sed "s/^\(ok\|not ok\) /&$group /" | tee -a "$TAP" || true
+}
+
+# tapped GROUP TOPOLOGY CMD [OPTION...]: CMD prints TAP itself.
+tapped() {
+	boot "$@"
+	if grep -qE '^(not )?ok ' "$BUILD/run/$SUITE-$1/output" 2>/dev/null; then
+		grep -E '^(not )?ok |^# ' "$BUILD/run/$SUITE-$1/output" | tee -a "$TAP" || true
+	else
+		tap_line "not ok $1 (printed no TAP)"
+	fi
+}
