@@ -206,11 +206,12 @@ static void move_for_ever(void)
 	if (fd < 0 || hgm_bo_create(fd, SIZE, 3, REFGPU_BO_VISIBLE, &handle))
 		_exit(1);
 	p = hgm_bo_mmap(fd, handle, SIZE);
-	for (int i = 0; p != MAP_FAILED; i++) {
+	if (p == MAP_FAILED)
+		_exit(1);
+	for (int i = 0;; i++) {
 		hgm_bo_move(fd, handle, 1 + (i & 1), i & 2 ? REFGPU_MOVE_ASYNC : 0);
 		p[i * HGM_PAGE % SIZE] = i;
 	}
-	_exit(1);
 }
 
 static void test_kill(void)

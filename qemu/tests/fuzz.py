@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Nonsense from the guest: QEMU survives it, in bounded time."""
 import random
-import struct
 import time
 
 from dev import Gpu, Nic
