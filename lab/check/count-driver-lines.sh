@@ -9,7 +9,7 @@
 # drm/*.c or include/drm/drm_hgm.h may name it.
 set -euo pipefail
 
-top=$(cd "$(dirname "$0")/../.." && pwd)
+top=${TOP:-$(cd "$(dirname "$0")/../.." && pwd)}
 limit=${1:-200}
 rc=0
 

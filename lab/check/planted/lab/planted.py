@@ -1,0 +1,2 @@
+# Only the licence line is missing here, and a use for the module.
+import os
