@@ -6,7 +6,12 @@ set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
 build=${HGM_BUILD:-$top/build}
-dest=${1:?usage: make install-headers DESTDIR=DIR}/usr/include/hgm
+if [ -z "${1-}" ]; then
+	echo "usage: make install-headers DESTDIR=DIR" >&2
+	exit 1
+fi
+mkdir -p "$1/usr/include/hgm"
+dest=$(cd "$1/usr/include/hgm" && pwd -P)
 
 cd "$top/include"
 find . -name '*.h' | while read -r h; do

@@ -13,7 +13,11 @@ JOBS=${JOBS:-$(nproc)}
 START=${HGM_START:-$(date +%s)}
 export HGM_START=$START
 
-mkdir -p "$CACHE"/{lock,tmp,log,dl,mnt} "$BUILD"
+mkdir -p "$CACHE"/{lock,tmp,log,dl,mnt} "$BUILD" 2>/dev/null || {
+	echo "[lab] error: cannot write to $CACHE and $BUILD: set XDG_CACHE_HOME and" \
+		"HGM_BUILD to directories that are yours" >&2
+	exit 1
+}
 CACHE=$(cd "$CACHE" && pwd -P)
 BUILD=$(cd "$BUILD" && pwd -P)
 export LAB TOP CACHE BUILD JOBS
