@@ -249,6 +249,7 @@ int drm_hgm_device_init(struct drm_hgm_device *hdev, struct drm_device *drm,
 	err = drm_hgm_ttm_init(hdev, flags);
 	if (err)
 		goto err_moves;
+	drm_hgm_lockdep_prime(hdev);
 	err = drm_hgm_shrinker_init(hdev);
 	if (err)
 		goto err_ttm;

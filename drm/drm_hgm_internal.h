@@ -135,6 +135,9 @@ struct dma_fence *drm_hgm_copy_guarded(struct drm_hgm_bo *bo,
 				       struct hgm_copy *ranges, unsigned int n,
 				       struct dma_fence *dep);
 
+/* drm_hgm_lockdep.c */
+void drm_hgm_lockdep_prime(struct drm_hgm_device *hdev);
+
 /* drm_hgm_bo.c */
 void drm_hgm_bo_destroy(struct ttm_buffer_object *tbo);
 void drm_hgm_bo_drop(struct drm_hgm_bo *bo);

@@ -8,9 +8,7 @@
 #include <drm/drm_print.h>
 #include <drm/ttm/ttm_placement.h>
 
-#include <linux/dma-resv.h>
 #include <linux/jiffies.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "drm_hgm_internal.h"
@@ -269,23 +267,6 @@ u64 drm_hgm_vram_used(struct drm_hgm_device *hdev)
 }
 EXPORT_SYMBOL_GPL(drm_hgm_vram_used);
 
-/* Teach lockdep the order: dma_resv, then the manager's lock, then reclaim. */
-static void drm_hgm_vram_prime(struct drm_hgm_vram *vram)
-{
-	struct dma_resv resv;
-
-	if (!IS_ENABLED(CONFIG_LOCKDEP))
-		return;
-	dma_resv_init(&resv);
-	dma_resv_lock(&resv, NULL);
-	mutex_lock(&vram->lock);
-	fs_reclaim_acquire(GFP_KERNEL);
-	fs_reclaim_release(GFP_KERNEL);
-	mutex_unlock(&vram->lock);
-	dma_resv_unlock(&resv);
-	dma_resv_fini(&resv);
-}
-
 int drm_hgm_vram_init(struct drm_hgm_device *hdev, unsigned int flags)
 {
 	struct drm_hgm_vram *vram = &hdev->vram;
@@ -300,7 +281,6 @@ int drm_hgm_vram_init(struct drm_hgm_device *hdev, unsigned int flags)
 	mutex_init(&vram->lock);
 	init_waitqueue_head(&vram->wait);
 	INIT_LIST_HEAD(&vram->returning);
-	drm_hgm_vram_prime(vram);
 	err = gpu_buddy_init(&vram->mm, hgm_region_size(hdev->region), PAGE_SIZE);
 	if (err)
 		return err;

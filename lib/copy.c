@@ -90,6 +90,7 @@ int hgm_copy_by_cpu(struct hgm_region *region, const struct hgm_copy *ranges,
 	void *buf;
 	int err, idx;
 
+	might_sleep();
 	err = hgm_copy_check(region, ranges, n);
 	if (err)
 		return err;
@@ -141,6 +142,7 @@ int hgm_copy_ranges(struct hgm_region *region, const struct hgm_copy *ranges,
 	long left;
 	int err, idx;
 
+	might_sleep();
 	*out = NULL;
 	err = hgm_copy_check(region, ranges, n);
 	if (err)

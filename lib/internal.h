@@ -113,6 +113,8 @@ struct hgm_map_node {
 };
 
 /* region.c */
+extern struct mutex hgm_regions_lock;
+void hgm_region_init_locks(struct hgm_region *region);
 bool hgm_region_enter(struct hgm_region *region, int *idx);
 void hgm_region_exit(int idx);
 bool hgm_range_ok(u64 offset, u64 size, u64 limit);
@@ -122,6 +124,9 @@ int hgm_private_create(struct hgm_region *region);
 void hgm_private_destroy(struct hgm_region *region);
 int hgm_p2p_create(struct hgm_region *region);
 void hgm_p2p_destroy(struct hgm_region *region);
+
+/* pool.c */
+void hgm_pool_init_lock(struct mutex *lock);
 
 /* map.c */
 bool hgm_sgt_bounced(struct device *peer, struct sg_table *sgt);
@@ -146,5 +151,9 @@ void hgm_debugfs_init(void);
 void hgm_debugfs_exit(void);
 void hgm_debugfs_add(struct hgm_region *region);
 void hgm_debugfs_remove(struct hgm_region *region);
+
+/* lockdep.c */
+void hgm_lockdep_prime(void);
+void hgm_might_lock_resv(void);
 
 #endif /* HGM_INTERNAL_H */

@@ -134,6 +134,7 @@ int hgm_map_segs(struct hgm_region *region, struct device *peer,
 	u64 entries, max;
 	int err, idx;
 
+	might_sleep();
 	memset(sgt, 0, sizeof(*sgt));
 	err = hgm_segs_check(region, segs, n);
 	if (err)

@@ -18,6 +18,7 @@ MODULE_PARM_DESC(map_lifetime_ms,
 
 static int __init hgm_init(void)
 {
+	hgm_lockdep_prime();
 	hgm_debugfs_init();
 	return 0;
 }

@@ -322,6 +322,9 @@ int hgm_peer_revoke_wait(struct hgm_peer_set *set, unsigned int timeout_ms)
 	unsigned long timeout;
 	long left;
 
+	might_sleep();
+	/* the unmaps need it, and so does the report */
+	might_lock(&set->resv->lock.base);
 	if (!timeout_ms)
 		timeout_ms = READ_ONCE(hgm_revoke_timeout_ms);
 	timeout = msecs_to_jiffies(timeout_ms) ?: 1;

@@ -32,6 +32,12 @@ struct hgm_chunk {
 	struct hgm_release release;
 };
 
+/* In one place, so that lockdep.c primes the class that pools use. */
+void hgm_pool_init_lock(struct mutex *lock)
+{
+	mutex_init(lock);
+}
+
 static void hgm_pool_destroy(void *data)
 {
 	struct hgm_pool *pool = data;
@@ -77,7 +83,7 @@ struct hgm_pool *devm_hgm_pool_create(struct hgm_region *region)
 		return ERR_PTR(err);
 	}
 	pool->region = hgm_region_get(region);
-	mutex_init(&pool->lock);
+	hgm_pool_init_lock(&pool->lock);
 	gpu_buddy_driver_set_lock(&pool->mm, &pool->lock);
 	xa_init(&pool->chunks);
 	atomic_set(&pool->pending, 0);

@@ -23,7 +23,7 @@
 DEFINE_STATIC_SRCU(hgm_region_srcu);
 
 static LIST_HEAD(hgm_regions);
-static DEFINE_MUTEX(hgm_regions_lock);	/* guards hgm_regions; leaf */
+DEFINE_MUTEX(hgm_regions_lock);	/* guards hgm_regions; leaf */
 
 bool hgm_region_enter(struct hgm_region *region, int *idx)
 {
@@ -139,9 +139,18 @@ EXPORT_SYMBOL_GPL(hgm_region_get);
  */
 void hgm_region_put(struct hgm_region *region)
 {
+	might_sleep();
 	kref_put(&region->kref, hgm_region_free);
 }
 EXPORT_SYMBOL_GPL(hgm_region_put);
+
+/* In one place, so that lockdep.c primes the classes that regions use. */
+void hgm_region_init_locks(struct hgm_region *region)
+{
+	mutex_init(&region->sets_lock);
+	spin_lock_init(&region->lock);
+	hgm_latency_init(&region->revoke_latency);
+}
 
 static struct hgm_region *hgm_region_alloc(struct device *dev,
 					   const struct hgm_region_desc *desc)
@@ -155,13 +164,11 @@ static struct hgm_region *hgm_region_alloc(struct device *dev,
 	region->desc = *desc;
 	strscpy(region->name, desc->name ?: "vram");
 	region->desc.name = region->name;
-	mutex_init(&region->sets_lock);
+	hgm_region_init_locks(region);
 	INIT_LIST_HEAD(&region->sets);
-	spin_lock_init(&region->lock);
 	region->maps = RB_ROOT_CACHED;
 	region->next_id = 1;
 	region->expiry_at = KTIME_MAX;
-	hgm_latency_init(&region->revoke_latency);
 	hgm_release_init(region);
 	INIT_DELAYED_WORK(&region->expiry_work, hgm_peer_expiry_work);
 	return region;
@@ -185,6 +192,8 @@ static struct hgm_region *hgm_region_alloc(struct device *dev,
  */
 void hgm_region_unplug(struct hgm_region *region)
 {
+	might_sleep();
+	hgm_might_lock_resv();
 	scoped_guard(spinlock, &region->lock) {
 		if (region->state != HGM_REGION_LIVE)
 			return;
@@ -269,6 +278,7 @@ struct hgm_region *devm_hgm_region_create(struct device *dev,
 	struct hgm_region *region;
 	int err;
 
+	might_sleep();
 	err = hgm_desc_check(dev, desc);
 	if (err)
 		return ERR_PTR(err);

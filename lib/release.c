@@ -89,6 +89,7 @@ static void hgm_range_tell(struct hgm_region *region,
 void hgm_range_claim(struct hgm_region *region, const struct hgm_extent *extents,
 		     unsigned int n)
 {
+	might_sleep();
 	hgm_range_tell(region, extents, n, true);
 }
 EXPORT_SYMBOL_GPL(hgm_range_claim);
@@ -223,6 +224,7 @@ bool hgm_range_release(struct hgm_region *region, struct hgm_release *rel,
 		       const struct hgm_extent *extents, unsigned int n,
 		       hgm_release_fn done)
 {
+	might_sleep();
 	rel->extents = extents;
 	rel->n = n;
 	rel->done = done;

@@ -78,6 +78,7 @@ enum hgm_route hgm_peer_route(struct hgm_region *region, struct device *peer,
 	enum hgm_reason why;
 	int idx;
 
+	might_sleep();
 	if (!hgm_region_enter(region, &idx)) {
 		why = HGM_REASON_UNPLUGGED;
 		goto out;
