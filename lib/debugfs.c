@@ -4,6 +4,7 @@
  *
  * /sys/kernel/debug/hgm/<device>-<region>/, see Documentation/debugfs.rst.
  */
+#include <kunit/visibility.h>
 #include <linux/debugfs.h>
 #include <linux/device.h>
 #include <linux/seq_file.h>
@@ -25,7 +26,7 @@ static unsigned int hgm_p2p_busy(struct hgm_region *region)
 	return busy;
 }
 
-static int stats_show(struct seq_file *m, void *unused)
+VISIBLE_IF_KUNIT int hgm_stats_show(struct seq_file *m, void *unused)
 {
 	struct hgm_region *region = m->private;
 	struct hgm_stats *s = &region->stats;
@@ -45,14 +46,14 @@ static int stats_show(struct seq_file *m, void *unused)
 	seq_printf(m, "p2p_busy_pages %u\n", hgm_p2p_busy(region));
 	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(stats);
+DEFINE_SHOW_ATTRIBUTE(hgm_stats);
 
 /*
  * By the interval tree, which has a lock of its own: the reservation locks of
  * all buffers would be too much for a look.  So mappings without VRAM are not
  * shown, and a state may be one step old.
  */
-static int maps_show(struct seq_file *m, void *unused)
+VISIBLE_IF_KUNIT int hgm_maps_show(struct seq_file *m, void *unused)
 {
 	static const char * const states[] = { "live", "revoking", "revoked" };
 	struct hgm_region *region = m->private;
@@ -77,9 +78,9 @@ static int maps_show(struct seq_file *m, void *unused)
 	}
 	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(maps);
+DEFINE_SHOW_ATTRIBUTE(hgm_maps);
 
-static int routes_show(struct seq_file *m, void *unused)
+VISIBLE_IF_KUNIT int hgm_routes_show(struct seq_file *m, void *unused)
 {
 	struct hgm_region *region = m->private;
 
@@ -91,9 +92,9 @@ static int routes_show(struct seq_file *m, void *unused)
 				   hgm_reason_name(region->routes[i].reason));
 	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(routes);
+DEFINE_SHOW_ATTRIBUTE(hgm_routes);
 
-static int revoke_latency_show(struct seq_file *m, void *unused)
+VISIBLE_IF_KUNIT int hgm_revoke_latency_show(struct seq_file *m, void *unused)
 {
 	struct hgm_region *region = m->private;
 	u64 count, p50, p99, max;
@@ -108,7 +109,7 @@ static int revoke_latency_show(struct seq_file *m, void *unused)
 
 static int revoke_latency_open(struct inode *inode, struct file *file)
 {
-	return single_open(file, revoke_latency_show, inode->i_private);
+	return single_open(file, hgm_revoke_latency_show, inode->i_private);
 }
 
 static ssize_t revoke_latency_write(struct file *file, const char __user *buf,
@@ -137,9 +138,9 @@ void hgm_debugfs_add(struct hgm_region *region)
 
 	snprintf(name, sizeof(name), "%s-%s", dev_name(region->dev), region->name);
 	dir = debugfs_create_dir(name, hgm_debugfs_root);
-	debugfs_create_file("stats", 0400, dir, region, &stats_fops);
-	debugfs_create_file("maps", 0400, dir, region, &maps_fops);
-	debugfs_create_file("routes", 0400, dir, region, &routes_fops);
+	debugfs_create_file("stats", 0400, dir, region, &hgm_stats_fops);
+	debugfs_create_file("maps", 0400, dir, region, &hgm_maps_fops);
+	debugfs_create_file("routes", 0400, dir, region, &hgm_routes_fops);
 	debugfs_create_file("revoke_latency_ns", 0600, dir, region,
 			    &revoke_latency_fops);
 	region->debugfs = dir;

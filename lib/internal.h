@@ -156,4 +156,16 @@ void hgm_debugfs_remove(struct hgm_region *region);
 void hgm_lockdep_prime(void);
 void hgm_might_lock_resv(void);
 
+#if IS_ENABLED(CONFIG_KUNIT)
+/* static otherwise */
+struct pci_dev;
+struct seq_file;
+
+bool hgm_pci_share_bridge(struct pci_dev *a, struct pci_dev *b);
+int hgm_stats_show(struct seq_file *m, void *unused);
+int hgm_maps_show(struct seq_file *m, void *unused);
+int hgm_routes_show(struct seq_file *m, void *unused);
+int hgm_revoke_latency_show(struct seq_file *m, void *unused);
+#endif
+
 #endif /* HGM_INTERNAL_H */

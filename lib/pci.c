@@ -5,6 +5,7 @@
  * The provider for memory behind a PCI BAR.  Nothing else in the library knows
  * that there is PCI.
  */
+#include <kunit/visibility.h>
 #include <linux/device.h>
 #include <linux/export.h>
 #include <linux/hgm_pci.h>
@@ -13,6 +14,8 @@
 #include <linux/overflow.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/sched.h>
+
+#include "internal.h"
 
 struct hgm_pci_provider {
 	struct hgm_provider base;
@@ -102,7 +105,7 @@ static void hgm_pci_unclaim(struct hgm_provider *provider, struct page *first,
 	}
 }
 
-static bool hgm_pci_share_bridge(struct pci_dev *a, struct pci_dev *b)
+VISIBLE_IF_KUNIT bool hgm_pci_share_bridge(struct pci_dev *a, struct pci_dev *b)
 {
 	for (; a; a = pci_upstream_bridge(a))
 		for (struct pci_dev *up = b; up; up = pci_upstream_bridge(up))

@@ -2,11 +2,12 @@
 /*
  * Copyright (c) 2026 The HGM authors
  *
- * copy.c, pool.c, latency.c.
+ * copy.c: copies by CPU, and by the engine that a driver has.
  */
 #include <kunit/test.h>
 #include <linux/highmem.h>
 #include <linux/sizes.h>
+#include <linux/workqueue.h>
 
 #include "fake.h"
 #include "../internal.h"
@@ -14,8 +15,8 @@
 /* RAM -> VRAM -> VRAM -> RAM brings back what was sent. */
 static void copy_round_trip(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
 	struct page *ram = alloc_pages(GFP_KERNEL | __GFP_ZERO, 2);
 	struct hgm_copy_end src, dst, far;
 	struct hgm_copy step[3];
@@ -39,11 +40,11 @@ static void copy_round_trip(struct kunit *test)
 
 static void copy_refuses(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
 	struct hgm_copy c = {
 		.src = { .where = HGM_IN_VRAM, .offset = 0 },
-		.dst = { .where = HGM_IN_VRAM, .offset = FAKE_VISIBLE },
+		.dst = { .where = HGM_IN_VRAM, .offset = HGM_FAKE_VISIBLE },
 		.size = SZ_4K,
 	};
 
@@ -51,7 +52,7 @@ static void copy_refuses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hgm_copy_by_cpu(region, &c, 1), -ERANGE);
 	c.dst = (struct hgm_copy_end){ .where = HGM_AT_BUS, .addr = SZ_1G };
 	KUNIT_EXPECT_EQ(test, hgm_copy_by_cpu(region, &c, 1), -ERANGE);
-	c.dst = (struct hgm_copy_end){ .where = HGM_IN_VRAM, .offset = FAKE_SIZE };
+	c.dst = (struct hgm_copy_end){ .where = HGM_IN_VRAM, .offset = HGM_FAKE_SIZE };
 	KUNIT_EXPECT_EQ(test, hgm_copy_by_cpu(region, &c, 1), -EINVAL);
 	c.dst = (struct hgm_copy_end){ .where = HGM_IN_RAM };
 	KUNIT_EXPECT_EQ(test, hgm_copy_by_cpu(region, &c, 1), -EINVAL);
@@ -66,114 +67,112 @@ static void copy_refuses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hgm_copy_by_cpu(region, &c, 1), -ENODEV);
 }
 
-/* Without an engine the copy waits for what it depends on. */
+struct dep {
+	struct delayed_work work;
+	struct dma_fence *fence;
+	const u8 *dst;
+	bool untouched;
+};
+
+static void dep_work(struct work_struct *work)
+{
+	struct dep *dep = container_of(work, struct dep, work.work);
+
+	dep->untouched = !*dep->dst;
+	dma_fence_signal(dep->fence);
+}
+
+/* Without an engine the copy waits for what it depends on, and not longer. */
 static void copy_waits_for_dep(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
-	struct dma_fence *dep = fake_fence(test), *out;
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
 	struct hgm_copy c = {
 		.src = { .where = HGM_IN_VRAM, .offset = 0 },
 		.dst = { .where = HGM_IN_VRAM, .offset = SZ_4K },
 		.size = SZ_4K,
 	};
+	struct dma_fence *out = ERR_PTR(-EINVAL);
+	struct dep dep = {
+		.fence = hgm_fake_fence(test),
+		.dst = page_address(hgm_p2p_page(region, SZ_4K)),
+	};
 
-	dma_fence_signal(dep);
-	KUNIT_EXPECT_EQ(test, hgm_copy_ranges(region, &c, 1, dep, &out), 0);
+	memset(page_address(hgm_p2p_page(region, 0)), 0x5a, SZ_4K);
+	INIT_DELAYED_WORK_ONSTACK(&dep.work, dep_work);
+	schedule_delayed_work(&dep.work, msecs_to_jiffies(50));
+	KUNIT_EXPECT_EQ(test, hgm_copy_ranges(region, &c, 1, dep.fence, &out), 0);
 	KUNIT_EXPECT_NULL(test, out);
+	KUNIT_EXPECT_EQ(test, *dep.dst, 0x5a);
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(dep.fence));
+	flush_delayed_work(&dep.work);
+	destroy_delayed_work_on_stack(&dep.work);
+	KUNIT_EXPECT_TRUE(test, dep.untouched);
+	dma_fence_put(dep.fence);
+}
+
+struct engine {
+	const struct hgm_copy *ranges;
+	unsigned int n, calls;
+	struct dma_fence *dep, *out;
+	int err;
+};
+
+static int engine_copy(struct hgm_region *region, const struct hgm_copy *ranges,
+		       unsigned int n, struct dma_fence *dep, struct dma_fence **out)
+{
+	struct hgm_fake_gpu *gpu = hgm_region_priv(region);
+	struct engine *e = gpu->engine;
+
+	e->calls++;
+	e->ranges = ranges;
+	e->n = n;
+	e->dep = dep;
+	if (!e->err)
+		*out = e->out;
+	return e->err;
+}
+
+/* With one it is the engine's: ranges, dependency, fence, error. */
+static void copy_by_engine(struct kunit *test)
+{
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct engine engine = { .dep = NULL, .out = hgm_fake_fence(test) };
+	struct dma_fence *dep = hgm_fake_fence(test), *out;
+	/* the engine reaches what the CPU does not */
+	struct hgm_copy c[] = {
+		{ .src = { .where = HGM_IN_VRAM, .offset = HGM_FAKE_VISIBLE },
+		  .dst = { .where = HGM_AT_BUS, .addr = SZ_1G }, .size = SZ_4K },
+		{ .src = { .where = HGM_IN_VRAM, .offset = HGM_FAKE_SIZE },
+		  .dst = { .where = HGM_AT_BUS, .addr = SZ_1G }, .size = SZ_4K },
+	};
+	struct hgm_region *region;
+
+	gpu->engine = &engine;
+	gpu->ops.copy = engine_copy;
+	region = hgm_fake_region(gpu);
+	KUNIT_EXPECT_EQ(test, hgm_copy_ranges(region, c, 1, dep, &out), 0);
+	KUNIT_EXPECT_PTR_EQ(test, out, engine.out);
+	KUNIT_EXPECT_PTR_EQ(test, engine.ranges, (const struct hgm_copy *)c);
+	KUNIT_EXPECT_EQ(test, engine.n, 1);
+	KUNIT_EXPECT_PTR_EQ(test, engine.dep, dep);
+	engine.err = -EIO;
+	KUNIT_EXPECT_EQ(test, hgm_copy_ranges(region, c, 1, NULL, &out), -EIO);
+	KUNIT_EXPECT_NULL(test, out);
+	/* a wrong range, or a device that is gone, does not get as far */
+	KUNIT_EXPECT_EQ(test, hgm_copy_ranges(region, c, 2, NULL, &out), -EINVAL);
+	hgm_region_unplug(region);
+	KUNIT_EXPECT_EQ(test, hgm_copy_ranges(region, c, 1, NULL, &out), -ENODEV);
+	KUNIT_EXPECT_EQ(test, engine.calls, 2);
+	dma_fence_put(engine.out);
 	dma_fence_put(dep);
-}
-
-/* Memory comes cleared, apart from what others hold, and goes back. */
-static void pool_hands_out(struct kunit *test)
-{
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
-	struct hgm_pool *pool = devm_hgm_pool_create(region);
-	struct hgm_extent a, b;
-	u64 avail;
-
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pool);
-	avail = hgm_pool_avail(pool);
-	KUNIT_EXPECT_EQ(test, avail, FAKE_VISIBLE);
-	KUNIT_EXPECT_EQ(test, hgm_pool_alloc(pool, 0, &a), -EINVAL);
-	KUNIT_EXPECT_EQ(test, hgm_pool_alloc(pool, 1, &a), -EINVAL);
-	KUNIT_EXPECT_EQ(test, hgm_pool_alloc(pool, FAKE_SIZE, &a), -ENOSPC);
-	KUNIT_ASSERT_EQ(test, hgm_pool_alloc(pool, 3 * SZ_4K, &a), 0);
-	KUNIT_ASSERT_EQ(test, hgm_pool_alloc(pool, SZ_64K, &b), 0);
-	KUNIT_EXPECT_TRUE(test, a.offset + a.size <= b.offset ||
-			  b.offset + b.size <= a.offset);
-	KUNIT_EXPECT_EQ(test, hgm_pool_avail(pool), avail - a.size - b.size);
-
-	memset_io(hgm_region_vaddr(region, b.offset), 0xa5, b.size);
-	KUNIT_EXPECT_EQ(test, hgm_pool_free(pool, b.offset + SZ_4K), -EINVAL);
-	KUNIT_EXPECT_EQ(test, hgm_pool_free(pool, b.offset), 0);
-	KUNIT_EXPECT_EQ(test, hgm_pool_free(pool, b.offset), -EINVAL);
-	KUNIT_EXPECT_EQ(test, hgm_pool_free(pool, a.offset), 0);
-	KUNIT_EXPECT_EQ(test, hgm_pool_avail(pool), avail);
-
-	/* all of it, so also what was written to */
-	KUNIT_ASSERT_EQ(test, hgm_pool_alloc(pool, FAKE_VISIBLE, &a), 0);
-	KUNIT_EXPECT_NULL(test, memchr_inv((void __force *)hgm_region_vaddr(region, 0), 0,
-					   FAKE_VISIBLE));
-	KUNIT_EXPECT_EQ(test, hgm_pool_alloc(pool, SZ_4K, &b), -ENOSPC);
-}
-
-/* Freed under a peer: not handed out before the peer lets go. */
-static void pool_gate(struct kunit *test)
-{
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
-	struct hgm_pool *pool = devm_hgm_pool_create(region);
-	struct device *peer = fake_device(test, "fake-peer");
-	struct fake_bo *bo = fake_bo(gpu);
-	struct hgm_extent a, b;
-
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pool);
-	KUNIT_ASSERT_EQ(test, hgm_pool_alloc(pool, FAKE_VISIBLE, &a), 0);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_map(bo, peer, a.offset, SZ_4K, UINT_MAX));
-	KUNIT_EXPECT_EQ(test, hgm_pool_free(pool, a.offset), 0);
-	KUNIT_EXPECT_EQ(test, hgm_pool_alloc(pool, SZ_4K, &b), -ENOSPC);
-	/* the pool goes with the driver, and has the peer revoked */
-	fake_gpu_unbind(gpu);
-	KUNIT_EXPECT_NULL(test, bo->map);
-	fake_bo_put(bo);
-}
-
-static void latency_percentiles(struct kunit *test)
-{
-	struct hgm_latency *lat = kunit_kzalloc(test, sizeof(*lat), GFP_KERNEL);
-	u64 count, p50, p99, max;
-
-	KUNIT_ASSERT_NOT_NULL(test, lat);
-	hgm_latency_init(lat);
-	KUNIT_EXPECT_EQ(test, hgm_latency_read(lat, &count, &p50, &p99, &max), 0);
-	KUNIT_EXPECT_EQ(test, count + p50 + p99 + max, 0);
-	for (u64 i = 100; i; i--)
-		hgm_latency_add(lat, i);
-	KUNIT_EXPECT_EQ(test, hgm_latency_read(lat, &count, &p50, &p99, &max), 0);
-	KUNIT_EXPECT_EQ(test, count, 100);
-	KUNIT_EXPECT_EQ(test, p50, 51);
-	KUNIT_EXPECT_EQ(test, p99, 100);
-	KUNIT_EXPECT_EQ(test, max, 100);
-	/* the ring keeps the last, the maximum stays */
-	for (int i = 0; i < HGM_SAMPLES; i++)
-		hgm_latency_add(lat, 7);
-	KUNIT_EXPECT_EQ(test, hgm_latency_read(lat, &count, &p50, &p99, &max), 0);
-	KUNIT_EXPECT_EQ(test, p99, 7);
-	KUNIT_EXPECT_EQ(test, max, 100);
-	hgm_latency_reset(lat);
-	KUNIT_EXPECT_EQ(test, hgm_latency_read(lat, &count, &p50, &p99, &max), 0);
-	KUNIT_EXPECT_EQ(test, count + max, 0);
 }
 
 static struct kunit_case copy_cases[] = {
 	KUNIT_CASE(copy_round_trip),
 	KUNIT_CASE(copy_refuses),
 	KUNIT_CASE(copy_waits_for_dep),
-	KUNIT_CASE(pool_hands_out),
-	KUNIT_CASE(pool_gate),
-	KUNIT_CASE(latency_percentiles),
+	KUNIT_CASE(copy_by_engine),
 	{}
 };
 

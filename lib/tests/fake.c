@@ -1,38 +1,66 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Copyright (c) 2026 The HGM authors
+ *
+ * A device with memory, made of RAM, and its peers.
  */
 #include <kunit/device.h>
+#include <kunit/resource.h>
+#include <kunit/visibility.h>
+#include <linux/atomic.h>
 #include <linux/dma-mapping.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "fake.h"
 
-static struct fake_provider *to_fake(struct hgm_provider *provider)
+static struct hgm_fake_provider *to_fake(struct hgm_provider *provider)
 {
-	return container_of(provider, struct fake_provider, base);
+	return container_of(provider, struct hgm_fake_provider, base);
 }
+
+/*
+ * Pages above 4 GiB.  The machine must have some; those below, which the allocator
+ * prefers only when it has to, are kept out of its way meanwhile.
+ */
+struct page *hgm_fake_high_pages(unsigned int order)
+{
+	struct page *page, *at, *next;
+	LIST_HEAD(low);
+
+	for (int tries = 0; tries < 64; tries++) {
+		page = alloc_pages(GFP_KERNEL | __GFP_ZERO | __GFP_NORETRY | __GFP_NOWARN,
+				   order);
+		if (!page || page_to_phys(page) >= SZ_4G)
+			break;
+		list_add(&page->lru, &low);
+		page = NULL;
+	}
+	list_for_each_entry_safe(at, next, &low, lru)
+		__free_pages(at, order);
+	return page;
+}
+EXPORT_SYMBOL_IF_KUNIT(hgm_fake_high_pages);
 
 static struct page *fake_claim(struct hgm_provider *provider, u64 size)
 {
-	struct fake_provider *p = to_fake(provider);
+	struct hgm_fake_provider *p = to_fake(provider);
 	unsigned int order = get_order(size);
 
 	if (p->claim_err)
 		return ERR_PTR(p->claim_err);
-	p->pages = alloc_pages(GFP_KERNEL | __GFP_ZERO, order);
+	p->pages = p->high ? hgm_fake_high_pages(order) :
+			     alloc_pages(GFP_KERNEL | __GFP_ZERO, order);
 	if (!p->pages)
 		return ERR_PTR(-ENOMEM);
 	/* a count of 1 for each page: the base references */
 	split_page(p->pages, order);
-	p->size = size;
 	return p->pages;
 }
 
 static void fake_unclaim(struct hgm_provider *provider, struct page *first, u64 size)
 {
-	struct fake_provider *p = to_fake(provider);
+	struct hgm_fake_provider *p = to_fake(provider);
 
 	p->unclaims++;
 	for (u64 i = 0; i < size >> PAGE_SHIFT; i++)
@@ -57,45 +85,53 @@ static const struct hgm_provider_ops fake_provider_ops = {
 	.reach = fake_reach,
 };
 
-struct device *fake_device(struct kunit *test, const char *name)
+/* Several of one name in a test, or a bus that has not forgotten the last: number them. */
+struct device *hgm_fake_device(struct kunit *test, const char *name)
 {
-	struct device *dev = kunit_device_register(test, name);
+	static atomic_t serial;
+	struct device *dev;
+	char *full;
 
+	full = kunit_kzalloc(test, 32, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, full);
+	snprintf(full, 32, "%s.%d", name, atomic_inc_return(&serial));
+	dev = kunit_device_register(test, full);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
 	KUNIT_ASSERT_EQ(test, dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64)), 0);
 	return dev;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgm_fake_device);
 
 static void fake_claimed(struct hgm_region *region, u64 offset, u64 size)
 {
-	struct fake_gpu *gpu = hgm_region_priv(region);
+	struct hgm_fake_gpu *gpu = hgm_region_priv(region);
 
 	gpu->claimed += size;
 }
 
 static void fake_released(struct hgm_region *region, u64 offset, u64 size)
 {
-	struct fake_gpu *gpu = hgm_region_priv(region);
+	struct hgm_fake_gpu *gpu = hgm_region_priv(region);
 
 	gpu->released += size;
 }
 
 /* A device and a good description of it; the region is for the test to make. */
-struct fake_gpu *fake_gpu(struct kunit *test)
+struct hgm_fake_gpu *hgm_fake_gpu(struct kunit *test)
 {
-	struct fake_gpu *gpu = kunit_kzalloc(test, sizeof(*gpu), GFP_KERNEL);
+	struct hgm_fake_gpu *gpu = kunit_kzalloc(test, sizeof(*gpu), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, gpu);
 	gpu->test = test;
-	gpu->dev = fake_device(test, "fake-gpu");
+	gpu->dev = hgm_fake_device(test, "gpu");
 	gpu->provider.base.ops = &fake_provider_ops;
 	gpu->provider.base.dev = gpu->dev;
-	gpu->provider.bus = FAKE_BUS;
+	gpu->provider.bus = HGM_FAKE_BUS;
 	gpu->ops.claimed = fake_claimed;
 	gpu->ops.released = fake_released;
 	gpu->desc = (struct hgm_region_desc) {
-		.size = FAKE_SIZE,
-		.visible_size = FAKE_VISIBLE,
+		.size = HGM_FAKE_SIZE,
+		.visible_size = HGM_FAKE_VISIBLE,
 		.flags = HGM_F_PRIVATE | HGM_F_P2PDMA,
 		.provider = &gpu->provider.base,
 		.ops = &gpu->ops,
@@ -103,29 +139,32 @@ struct fake_gpu *fake_gpu(struct kunit *test)
 	};
 	return gpu;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgm_fake_gpu);
 
-struct hgm_region *fake_region(struct fake_gpu *gpu)
+struct hgm_region *hgm_fake_region(struct hgm_fake_gpu *gpu)
 {
 	gpu->region = devm_hgm_region_create(gpu->dev, &gpu->desc);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(gpu->test, gpu->region);
 	return gpu->region;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgm_fake_region);
 
 /* As a driver's unbind would: devm runs. */
-void fake_gpu_unbind(struct fake_gpu *gpu)
+void hgm_fake_gpu_unbind(struct hgm_fake_gpu *gpu)
 {
 	kunit_device_unregister(gpu->test, gpu->dev);
 	gpu->dev = NULL;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgm_fake_gpu_unbind);
 
-static struct fake_bo *to_bo(struct hgm_peer_set *set)
+static struct fake_buf *to_bo(struct hgm_peer_set *set)
 {
-	return container_of(set, struct fake_bo, set);
+	return container_of(set, struct fake_buf, set);
 }
 
-static void fake_bo_invalidate(struct hgm_peer_set *set)
+static void fake_buf_invalidate(struct hgm_peer_set *set)
 {
-	struct fake_bo *bo = to_bo(set);
+	struct fake_buf *bo = to_bo(set);
 
 	bo->invalidates++;
 	if (bo->unmap_on_invalidate && bo->map) {
@@ -134,50 +173,63 @@ static void fake_bo_invalidate(struct hgm_peer_set *set)
 	}
 }
 
-static bool fake_bo_get(struct hgm_peer_set *set)
+static bool fake_buf_get(struct hgm_peer_set *set)
 {
 	return kref_get_unless_zero(&to_bo(set)->kref);
 }
 
-static void fake_bo_free(struct kref *kref)
+static void fake_buf_free(struct kref *kref)
 {
-	struct fake_bo *bo = container_of(kref, struct fake_bo, kref);
+	struct fake_buf *bo = container_of(kref, struct fake_buf, kref);
 
 	hgm_peer_set_fini(&bo->set);
 	dma_resv_fini(&bo->resv);
 	bo->destroyed = true;
 }
 
-void fake_bo_put(struct fake_bo *bo)
+void fake_buf_put(struct fake_buf *bo)
 {
-	kref_put(&bo->kref, fake_bo_free);
+	kref_put(&bo->kref, fake_buf_free);
 }
 
-static void fake_bo_set_put(struct hgm_peer_set *set)
+static void fake_buf_set_put(struct hgm_peer_set *set)
 {
-	fake_bo_put(to_bo(set));
+	fake_buf_put(to_bo(set));
 }
 
 static const struct hgm_peer_set_ops fake_set_ops = {
-	.invalidate = fake_bo_invalidate,
-	.get = fake_bo_get,
-	.put = fake_bo_set_put,
+	.invalidate = fake_buf_invalidate,
+	.get = fake_buf_get,
+	.put = fake_buf_set_put,
 };
 
-struct fake_bo *fake_bo(struct fake_gpu *gpu)
+/* What a failing test leaves behind. */
+static void fake_buf_cleanup(void *data)
 {
-	struct fake_bo *bo = kunit_kzalloc(gpu->test, sizeof(*bo), GFP_KERNEL);
+	struct fake_buf *bo = data;
+
+	if (bo->destroyed)
+		return;
+	fake_buf_unmap(bo);
+	fake_buf_put(bo);
+}
+
+struct fake_buf *fake_buf(struct hgm_fake_gpu *gpu)
+{
+	struct fake_buf *bo = kunit_kzalloc(gpu->test, sizeof(*bo), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(gpu->test, bo);
 	kref_init(&bo->kref);
 	dma_resv_init(&bo->resv);
 	hgm_peer_set_init(&bo->set, gpu->region, &bo->resv, &fake_set_ops);
 	bo->unmap_on_invalidate = true;
+	KUNIT_ASSERT_EQ(gpu->test, 0,
+			kunit_add_action_or_reset(gpu->test, fake_buf_cleanup, bo));
 	return bo;
 }
 
-struct hgm_peer_map *fake_map(struct fake_bo *bo, struct device *peer,
-			      u64 offset, u64 size, unsigned int lifetime_ms)
+struct hgm_peer_map *fake_buf_map(struct fake_buf *bo, struct device *peer,
+				  u64 offset, u64 size, unsigned int lifetime_ms)
 {
 	struct hgm_seg seg = { .offset = offset, .size = size };
 	struct hgm_peer_map *map;
@@ -190,7 +242,7 @@ struct hgm_peer_map *fake_map(struct fake_bo *bo, struct device *peer,
 	return map;
 }
 
-void fake_unmap(struct fake_bo *bo)
+void fake_buf_unmap(struct fake_buf *bo)
 {
 	dma_resv_lock(&bo->resv, NULL);
 	if (bo->map)
@@ -209,7 +261,8 @@ static const struct dma_fence_ops fake_fence_ops = {
 	.get_timeline_name = fake_fence_name,
 };
 
-struct dma_fence *fake_fence(struct kunit *test)
+/* Nobody signals it but the test. */
+struct dma_fence *hgm_fake_fence(struct kunit *test)
 {
 	/* freed by dma_fence_free(), which is kfree_rcu() */
 	struct dma_fence *fence = kzalloc_obj(*fence);
@@ -218,3 +271,14 @@ struct dma_fence *fake_fence(struct kunit *test)
 	dma_fence_init(fence, &fake_fence_ops, NULL, dma_fence_context_alloc(1), 1);
 	return fence;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgm_fake_fence);
+
+void hgm_fake_resv_fence(struct dma_resv *resv, struct dma_fence *fence,
+			 enum dma_resv_usage usage)
+{
+	dma_resv_lock(resv, NULL);
+	WARN_ON(dma_resv_reserve_fences(resv, 1));
+	dma_resv_add_fence(resv, fence, usage);
+	dma_resv_unlock(resv);
+}
+EXPORT_SYMBOL_IF_KUNIT(hgm_fake_resv_fence);

@@ -2,7 +2,7 @@
 /*
  * Copyright (c) 2026 The HGM authors
  *
- * map.c, route.c: tables and routes.
+ * map.c: DMA tables of VRAM and RAM.
  */
 #include <kunit/test.h>
 #include <linux/dma-mapping.h>
@@ -23,9 +23,9 @@ static struct page *ram_pages(struct kunit *test, unsigned int order)
 /* RAM and VRAM in one table: pieces in order, contiguous ones merged, kinds apart. */
 static void map_mixed(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
-	struct device *peer = fake_device(test, "fake-peer");
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
+	struct device *peer = hgm_fake_device(test, "peer");
 	struct page *ram = ram_pages(test, 1);
 	struct hgm_seg segs[] = {
 		{ .offset = 0, .size = SZ_4K },
@@ -56,10 +56,10 @@ static void map_mixed(struct kunit *test)
 /* Entries respect the segment limit of the peer, and none is lost. */
 static void map_segment_limit(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
-	struct device *peer = fake_device(test, "fake-peer");
-	struct hgm_seg seg = { .size = FAKE_VISIBLE };
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
+	struct device *peer = hgm_fake_device(test, "peer");
+	struct hgm_seg seg = { .size = HGM_FAKE_VISIBLE };
 	struct scatterlist *sg;
 	struct sg_table sgt;
 	u64 at = 0;
@@ -72,16 +72,16 @@ static void map_segment_limit(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, sg_dma_address(sg), hgm_bar_phys(region, at));
 		at += sg_dma_len(sg);
 	}
-	KUNIT_EXPECT_EQ(test, at, FAKE_VISIBLE);
+	KUNIT_EXPECT_EQ(test, at, HGM_FAKE_VISIBLE);
 	hgm_unmap_segs(peer, &sgt, DMA_TO_DEVICE);
 }
 
 /* Each bad piece with its errno, and an empty table. */
 static void map_refuses(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
-	struct device *peer = fake_device(test, "fake-peer");
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
+	struct device *peer = hgm_fake_device(test, "peer");
 	struct page *priv = hgm_private_page(region, 0);
 	struct {
 		struct hgm_seg seg;
@@ -91,8 +91,8 @@ static void map_refuses(struct kunit *test)
 		{ { .offset = 1, .size = SZ_4K }, -EINVAL },
 		{ { .offset = 0, .size = SZ_4K + 1 }, -EINVAL },
 		{ { .offset = ALIGN_DOWN(U64_MAX, SZ_4K), .size = SZ_8K }, -EINVAL },
-		{ { .offset = FAKE_VISIBLE, .size = SZ_4K }, -ERANGE },
-		{ { .offset = FAKE_VISIBLE - SZ_4K, .size = SZ_8K }, -ERANGE },
+		{ { .offset = HGM_FAKE_VISIBLE, .size = SZ_4K }, -ERANGE },
+		{ { .offset = HGM_FAKE_VISIBLE - SZ_4K, .size = SZ_8K }, -ERANGE },
 		{ { .page = priv, .size = SZ_4K }, -EINVAL },
 	};
 	struct sg_table sgt;
@@ -107,52 +107,59 @@ static void map_refuses(struct kunit *test)
 			-EINVAL);
 }
 
-/* The topology's verdict is the answer; with a way the probe names it. */
-static void route_answers(struct kunit *test)
+/* Pieces whose sizes add up to more than there are numbers. */
+static void map_total_overflow(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
-	struct device *peer = fake_device(test, "fake-peer");
-	static const enum hgm_reason why[] = {
-		HGM_REASON_ACS, HGM_REASON_HOST_BRIDGE, HGM_REASON_NOT_PCI,
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
+	struct device *peer = hgm_fake_device(test, "peer");
+	struct page *ram = ram_pages(test, 0);
+	struct hgm_seg segs[] = {
+		{ .page = ram, .size = 1ULL << 63 },
+		{ .page = ram, .size = 1ULL << 63 },
 	};
-	enum hgm_reason reason;
+	struct sg_table sgt;
 
-	for (int i = 0; i < ARRAY_SIZE(why); i++) {
-		gpu->provider.reach = why[i];
-		KUNIT_EXPECT_EQ(test, hgm_peer_route(region, peer, &reason),
-				HGM_ROUTE_NONE);
-		KUNIT_EXPECT_EQ(test, reason, why[i]);
-	}
-	gpu->provider.reach = HGM_REASON_OK;
-	KUNIT_EXPECT_EQ(test, hgm_peer_route(region, peer, &reason), HGM_ROUTE_HOST);
-	KUNIT_EXPECT_EQ(test, reason, HGM_REASON_OK);
-	KUNIT_EXPECT_EQ(test, hgm_peer_route(region, peer, NULL), HGM_ROUTE_HOST);
-	KUNIT_EXPECT_STREQ(test, hgm_route_name(HGM_ROUTE_BUS), "bus");
-	KUNIT_EXPECT_STREQ(test, hgm_reason_name(HGM_REASON_SMALL_BAR), "small-bar");
+	KUNIT_EXPECT_EQ(test, hgm_map_segs(region, peer, segs, 2, DMA_TO_DEVICE, &sgt),
+			-EINVAL);
+	__free_pages(ram, 0);
 }
 
-/* A region without P2PDMA pages has no route, and says so. */
-static void route_private_only(struct kunit *test)
+/*
+ * A peer that does not reach the memory gets no bounce buffer in its place: data
+ * would go nowhere.  Neither for VRAM nor for RAM.
+ */
+static void map_no_bounce(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct device *peer = fake_device(test, "fake-peer");
-	enum hgm_reason reason;
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct device *peer = hgm_fake_device(test, "peer");
+	struct page *ram = hgm_fake_high_pages(0);
+	struct hgm_seg segs[] = {
+		{ .offset = 0, .size = SZ_4K },
+		{ .page = ram, .size = SZ_4K },
+	};
+	struct hgm_region *region;
+	struct sg_table sgt;
 
-	gpu->desc.flags = HGM_F_PRIVATE;
-	gpu->desc.visible_size = 0;
-	gpu->desc.provider = NULL;
-	KUNIT_EXPECT_EQ(test, hgm_peer_route(fake_region(gpu), peer, &reason),
-			HGM_ROUTE_NONE);
-	KUNIT_EXPECT_EQ(test, reason, HGM_REASON_NO_CONFIG);
+	KUNIT_ASSERT_NOT_NULL_MSG(test, ram, "needs memory above 4 GiB");
+	gpu->provider.high = true;
+	region = hgm_fake_region(gpu);
+	*peer->dma_mask = DMA_BIT_MASK(32);
+	for (int i = 0; i < ARRAY_SIZE(segs); i++) {
+		KUNIT_EXPECT_EQ_MSG(test, hgm_map_segs(region, peer, &segs[i], 1,
+						       DMA_TO_DEVICE, &sgt),
+				    -EREMOTEIO, "case %d", i);
+		KUNIT_EXPECT_NULL(test, sgt.sgl);
+	}
+	__free_page(ram);
 }
 
 static struct kunit_case map_cases[] = {
 	KUNIT_CASE(map_mixed),
 	KUNIT_CASE(map_segment_limit),
 	KUNIT_CASE(map_refuses),
-	KUNIT_CASE(route_answers),
-	KUNIT_CASE(route_private_only),
+	KUNIT_CASE(map_total_overflow),
+	KUNIT_CASE(map_no_bounce),
 	{}
 };
 

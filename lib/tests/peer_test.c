@@ -2,33 +2,18 @@
 /*
  * Copyright (c) 2026 The HGM authors
  *
- * peer.c, release.c: states of a mapping, revocation, the idle gate.
+ * peer.c: states of a mapping, revocation, lifetimes.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
 #include <linux/sizes.h>
+#include <linux/workqueue.h>
 
 #include "fake.h"
+#include "../hgm_trace.h"
 #include "../internal.h"
 
-struct gate {
-	struct hgm_release rel;
-	struct completion done;
-};
-
-static void gate_done(struct hgm_release *rel)
-{
-	complete(&container_of(rel, struct gate, rel)->done);
-}
-
-static bool gate_release(struct hgm_region *region, struct gate *gate,
-			 const struct hgm_extent *ext)
-{
-	init_completion(&gate->done);
-	return hgm_range_release(region, &gate->rel, ext, 1, gate_done);
-}
-
-static bool revoke_begin(struct fake_bo *bo)
+static bool revoke_begin(struct fake_buf *bo)
 {
 	bool live;
 
@@ -41,14 +26,14 @@ static bool revoke_begin(struct fake_bo *bo)
 /* LIVE -> REVOKING -> gone, counted at each step. */
 static void peer_states(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
-	struct device *peer = fake_device(test, "fake-peer");
-	struct fake_bo *bo = fake_bo(gpu);
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
+	struct device *peer = hgm_fake_device(test, "peer");
+	struct fake_buf *bo = fake_buf(gpu);
 	struct hgm_peer_map *map;
 
 	bo->unmap_on_invalidate = false;
-	map = fake_map(bo, peer, SZ_64K, SZ_64K, UINT_MAX);
+	map = fake_buf_map(bo, peer, SZ_64K, SZ_64K, UINT_MAX);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, map);
 	KUNIT_EXPECT_EQ(test, map->state, HGM_MAP_LIVE);
 	KUNIT_EXPECT_EQ(test, map->size, SZ_64K);
@@ -63,58 +48,58 @@ static void peer_states(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bo->invalidates, 1);
 	KUNIT_EXPECT_EQ(test, bo->set.revokes, 1);
 
-	fake_unmap(bo);
+	fake_buf_unmap(bo);
 	KUNIT_EXPECT_EQ(test, hgm_peer_set_count(&bo->set), 0);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&region->stats.live_maps), 0);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&region->stats.revoked_maps), 1);
 	KUNIT_EXPECT_EQ(test, region->revoke_latency.count, 1);
-	fake_bo_put(bo);
+	fake_buf_put(bo);
 }
 
 /* A mapping that its peer drops by itself is no revoke. */
 static void peer_unmap_live(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
-	struct device *peer = fake_device(test, "fake-peer");
-	struct fake_bo *bo = fake_bo(gpu);
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
+	struct device *peer = hgm_fake_device(test, "peer");
+	struct fake_buf *bo = fake_buf(gpu);
 
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_map(bo, peer, 0, SZ_4K, UINT_MAX));
-	fake_unmap(bo);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_buf_map(bo, peer, 0, SZ_4K, UINT_MAX));
+	fake_buf_unmap(bo);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&region->stats.revokes), 0);
 	KUNIT_EXPECT_EQ(test, region->revoke_latency.count, 0);
-	fake_bo_put(bo);
+	fake_buf_put(bo);
 }
 
 /* The wait is bounded, and ends when the peer lets go. */
 static void peer_revoke_bounded(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
-	struct device *peer = fake_device(test, "fake-peer");
-	struct fake_bo *bo = fake_bo(gpu);
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
+	struct device *peer = hgm_fake_device(test, "peer");
+	struct fake_buf *bo = fake_buf(gpu);
 
 	bo->unmap_on_invalidate = false;
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_map(bo, peer, 0, SZ_4K, UINT_MAX));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_buf_map(bo, peer, 0, SZ_4K, UINT_MAX));
 	KUNIT_EXPECT_EQ(test, hgm_peer_revoke(&bo->set, HGM_REVOKE_UNPLUG, 20),
 			-ETIMEDOUT);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&region->stats.timeouts), 1);
-	fake_unmap(bo);
+	fake_buf_unmap(bo);
 	KUNIT_EXPECT_EQ(test, hgm_peer_revoke_wait(&bo->set, 20), 0);
-	fake_bo_put(bo);
+	fake_buf_put(bo);
 }
 
 /* First the fences: until they signal the peer may use the memory. */
 static void peer_revoke_waits_for_fences(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct device *peer = fake_device(test, "fake-peer");
-	struct dma_fence *fence = fake_fence(test);
-	struct fake_bo *bo;
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct device *peer = hgm_fake_device(test, "peer");
+	struct dma_fence *fence = hgm_fake_fence(test);
+	struct fake_buf *bo;
 
-	fake_region(gpu);
-	bo = fake_bo(gpu);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_map(bo, peer, 0, SZ_4K, UINT_MAX));
+	hgm_fake_region(gpu);
+	bo = fake_buf(gpu);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_buf_map(bo, peer, 0, SZ_4K, UINT_MAX));
 	dma_resv_lock(&bo->resv, NULL);
 	if (!dma_resv_reserve_fences(&bo->resv, 1))
 		dma_resv_add_fence(&bo->resv, fence, DMA_RESV_USAGE_BOOKKEEP);
@@ -125,45 +110,45 @@ static void peer_revoke_waits_for_fences(struct kunit *test)
 	dma_fence_signal(fence);
 	KUNIT_EXPECT_EQ(test, hgm_peer_revoke_wait(&bo->set, 20), 0);
 	dma_fence_put(fence);
-	fake_bo_put(bo);
+	fake_buf_put(bo);
 }
 
 /* A lifetime that ends revokes, an unlimited one does not. */
 static void peer_lifetime(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
-	struct device *peer = fake_device(test, "fake-peer");
-	struct fake_bo *bo = fake_bo(gpu), *forever = fake_bo(gpu);
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
+	struct device *peer = hgm_fake_device(test, "peer");
+	struct fake_buf *bo = fake_buf(gpu), *forever = fake_buf(gpu);
 
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_map(forever, peer, 0, SZ_4K, 60000));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_buf_map(forever, peer, 0, SZ_4K, 60000));
 	/* a shorter one after a longer one must not wait for it */
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_map(bo, peer, SZ_4K, SZ_4K, 30));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_buf_map(bo, peer, SZ_4K, SZ_4K, 30));
 	for (int i = 0; i < 200 && hgm_peer_set_count(&bo->set); i++)
 		msleep(20);
 	KUNIT_EXPECT_EQ(test, hgm_peer_set_count(&bo->set), 0);
 	KUNIT_EXPECT_EQ(test, hgm_peer_set_count(&forever->set), 1);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&region->stats.expired), 1);
-	fake_unmap(forever);
-	fake_bo_put(bo);
-	fake_bo_put(forever);
+	fake_buf_unmap(forever);
+	fake_buf_put(bo);
+	fake_buf_put(forever);
 }
 
 /* Unplug revokes every buffer, and does not trip over dying ones. */
 static void peer_unplug(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
-	struct device *peer = fake_device(test, "fake-peer");
-	struct fake_bo *bo[3];
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
+	struct device *peer = hgm_fake_device(test, "peer");
+	struct fake_buf *bo[3];
 
 	for (int i = 0; i < ARRAY_SIZE(bo); i++) {
-		bo[i] = fake_bo(gpu);
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_map(bo[i], peer, i * SZ_4K,
-							    SZ_4K, UINT_MAX));
+		bo[i] = fake_buf(gpu);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_buf_map(bo[i], peer, i * SZ_4K,
+								SZ_4K, UINT_MAX));
 	}
 	/* one on its way out: no reference to be had */
-	fake_unmap(bo[1]);
+	fake_buf_unmap(bo[1]);
 	refcount_set(&bo[1]->kref.refcount, 0);
 	hgm_region_unplug(region);
 	KUNIT_EXPECT_EQ(test, bo[0]->invalidates, 1);
@@ -172,66 +157,186 @@ static void peer_unplug(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic64_read(&region->stats.live_maps), 0);
 	refcount_set(&bo[1]->kref.refcount, 1);
 	for (int i = 0; i < ARRAY_SIZE(bo); i++)
-		fake_bo_put(bo[i]);
+		fake_buf_put(bo[i]);
 }
 
-/* Idle ranges pass at once, mapped and referenced ones when they are let go. */
-static void gate_passes(struct kunit *test)
+/* Reservation-lock work of a peer, done a little later by somebody else. */
+struct late {
+	struct delayed_work work;
+	struct fake_buf *bo;
+	struct dma_fence *fence;
+	ktime_t done;
+};
+
+static void late_work(struct work_struct *work)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
-	struct device *peer = fake_device(test, "fake-peer");
-	struct hgm_extent ext = { .offset = SZ_64K, .size = SZ_64K };
-	struct fake_bo *bo = fake_bo(gpu);
-	struct page *page = hgm_p2p_page(region, ext.offset + SZ_4K);
-	struct gate gate;
+	struct late *late = container_of(work, struct late, work.work);
 
-	hgm_range_claim(region, &ext, 1);
-	KUNIT_EXPECT_EQ(test, gpu->claimed, ext.size);
-	KUNIT_EXPECT_TRUE(test, gate_release(region, &gate, &ext));
-	KUNIT_EXPECT_EQ(test, gpu->released, ext.size);
-
-	/* the last page of the range only */
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_map(bo, peer, SZ_128K - SZ_4K, SZ_8K,
-						    UINT_MAX));
-	KUNIT_EXPECT_FALSE(test, gate_release(region, &gate, &ext));
-	KUNIT_EXPECT_EQ(test, atomic64_read(&region->stats.releasing_bytes), ext.size);
-	fake_unmap(bo);
-	KUNIT_EXPECT_NE(test, wait_for_completion_timeout(&gate.done, 10 * HZ), 0);
-
-	get_page(page);
-	KUNIT_EXPECT_FALSE(test, gate_release(region, &gate, &ext));
-	msleep(50);
-	KUNIT_EXPECT_FALSE(test, completion_done(&gate.done));
-	put_page(page);
-	KUNIT_EXPECT_NE(test, wait_for_completion_timeout(&gate.done, 10 * HZ), 0);
-	KUNIT_EXPECT_EQ(test, gpu->released, 3 * ext.size);
-	fake_bo_put(bo);
+	late->done = ktime_get();
+	if (late->fence)
+		dma_fence_signal(late->fence);
+	else
+		fake_buf_unmap(late->bo);
 }
 
-/* Past the bound a range is quarantined, and still comes back. */
-static void gate_quarantine(struct kunit *test)
+/* The wait ends when the peer lets go, not before and not at the bound. */
+static void peer_wait_ends(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
-	struct device *peer = fake_device(test, "fake-peer");
-	struct hgm_extent ext = { .offset = 0, .size = SZ_8K };
-	unsigned int bound = hgm_revoke_timeout_ms;
-	struct fake_bo *bo = fake_bo(gpu);
-	struct gate gate;
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct device *peer = hgm_fake_device(test, "peer");
+	struct late late = {};
 
-	hgm_revoke_timeout_ms = 20;
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_map(bo, peer, SZ_4K, SZ_4K, UINT_MAX));
-	KUNIT_EXPECT_FALSE(test, gate_release(region, &gate, &ext));
-	for (int i = 0; i < 200 && !atomic64_read(&region->stats.quarantined_bytes); i++)
-		msleep(20);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&region->stats.quarantined_bytes), SZ_8K);
-	KUNIT_EXPECT_FALSE(test, completion_done(&gate.done));
-	fake_unmap(bo);
-	KUNIT_EXPECT_NE(test, wait_for_completion_timeout(&gate.done, 10 * HZ), 0);
-	hgm_revoke_timeout_ms = bound;
-	fake_bo_put(bo);
-	fake_gpu_unbind(gpu);
+	hgm_fake_region(gpu);
+	late.bo = fake_buf(gpu);
+	late.bo->unmap_on_invalidate = false;
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_buf_map(late.bo, peer, 0, SZ_4K, UINT_MAX));
+	INIT_DELAYED_WORK_ONSTACK(&late.work, late_work);
+	schedule_delayed_work(&late.work, msecs_to_jiffies(50));
+	KUNIT_EXPECT_EQ(test, hgm_peer_revoke(&late.bo->set, HGM_REVOKE_UNPLUG, 60000), 0);
+	KUNIT_EXPECT_NE(test, late.done, 0);
+	KUNIT_EXPECT_LT(test, ktime_ms_delta(ktime_get(), late.done), 30000);
+	KUNIT_EXPECT_NULL(test, late.bo->map);
+	flush_delayed_work(&late.work);
+	destroy_delayed_work_on_stack(&late.work);
+	fake_buf_put(late.bo);
+}
+
+/* Two mappings: one revoke, one invalidate, both counted; who is late is named. */
+static void peer_two_maps(struct kunit *test)
+{
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
+	struct device *peer = hgm_fake_device(test, "peer");
+	char holder[HGM_HOLDER_LEN] = "nobody";
+	struct hgm_peer_map *first, *second;
+	struct fake_buf *bo = fake_buf(gpu);
+
+	bo->unmap_on_invalidate = false;
+	first = fake_buf_map(bo, peer, 0, SZ_4K, UINT_MAX);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, first);
+	second = fake_buf_map(bo, peer, SZ_64K, SZ_4K, UINT_MAX);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, second);
+	KUNIT_EXPECT_NE(test, first->id, second->id);
+	KUNIT_EXPECT_TRUE(test, revoke_begin(bo));
+	KUNIT_EXPECT_EQ(test, bo->invalidates, 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&region->stats.revokes), 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&region->stats.revoked_maps), 2);
+
+	KUNIT_EXPECT_FALSE(test, hgm_peer_holder(region, SZ_4K, SZ_4K, holder));
+	KUNIT_EXPECT_STREQ(test, holder, "nobody");
+	KUNIT_EXPECT_TRUE(test, hgm_peer_holder(region, 0, SZ_8K, holder));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(holder, "/"));
+
+	dma_resv_lock(&bo->resv, NULL);
+	hgm_peer_unmap(first);
+	dma_resv_unlock(&bo->resv);
+	/* half is not all: no latency sample, and the wait goes on */
+	KUNIT_EXPECT_EQ(test, region->revoke_latency.count, 0);
+	KUNIT_EXPECT_EQ(test, hgm_peer_revoke_wait(&bo->set, 20), -ETIMEDOUT);
+	fake_buf_unmap(bo);
+	KUNIT_EXPECT_EQ(test, region->revoke_latency.count, 1);
+	KUNIT_EXPECT_EQ(test, hgm_peer_revoke_wait(&bo->set, 20), 0);
+	fake_buf_put(bo);
+}
+
+/* What cannot be mapped leaves no trace. */
+static void peer_map_fails(struct kunit *test)
+{
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
+	struct device *peer = hgm_fake_device(test, "peer");
+	struct fake_buf *bo = fake_buf(gpu);
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(fake_buf_map(bo, peer, HGM_FAKE_VISIBLE, SZ_4K, 0)),
+			-ERANGE);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(fake_buf_map(bo, peer, 0, 0, 0)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, hgm_peer_set_count(&bo->set), 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&region->stats.maps), 0);
+	KUNIT_EXPECT_TRUE(test, RB_EMPTY_ROOT(&region->maps.rb_root));
+	fake_buf_put(bo);
+}
+
+/* The module parameter decides for those who name no lifetime. */
+static void peer_default_lifetime(struct kunit *test)
+{
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct device *peer = hgm_fake_device(test, "peer");
+	unsigned int old = hgm_map_lifetime_ms;
+	struct hgm_peer_map *map;
+	struct fake_buf *bo;
+
+	hgm_fake_region(gpu);
+	bo = fake_buf(gpu);
+	hgm_map_lifetime_ms = 3600000;
+	map = fake_buf_map(bo, peer, 0, SZ_4K, 0);
+	hgm_map_lifetime_ms = old;
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, map);
+	KUNIT_EXPECT_EQ(test, ktime_ms_delta(map->expires, map->created), 3600000);
+	fake_buf_unmap(bo);
+	map = fake_buf_map(bo, peer, 0, SZ_4K, UINT_MAX);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, map);
+	KUNIT_EXPECT_EQ(test, map->expires, KTIME_MAX);
+	fake_buf_unmap(bo);
+	fake_buf_put(bo);
+}
+
+/* What the tracepoints said of one set. */
+struct trace {
+	const struct hgm_peer_set *set;
+	char log[16];
+	unsigned int n;
+	int cause;
+};
+
+static void trace_note(struct trace *t, const struct hgm_peer_map *map, char what)
+{
+	if (map->set == t->set && t->n < sizeof(t->log) - 1)
+		t->log[t->n++] = what;
+}
+
+static void trace_live(void *data, const struct hgm_peer_map *map, int cause)
+{
+	trace_note(data, map, 'L');
+}
+
+static void trace_revoking(void *data, const struct hgm_peer_map *map, int cause)
+{
+	struct trace *t = data;
+
+	t->cause = cause;
+	trace_note(t, map, 'R');
+}
+
+static void trace_revoked(void *data, const struct hgm_peer_map *map, int cause)
+{
+	trace_note(data, map, 'X');
+}
+
+/* One event for each transition, in order, with the cause. */
+static void peer_traces(struct kunit *test)
+{
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct device *peer = hgm_fake_device(test, "peer");
+	struct trace t = {};
+	struct fake_buf *bo;
+
+	hgm_fake_region(gpu);
+	bo = fake_buf(gpu);
+	t.set = &bo->set;
+	KUNIT_EXPECT_EQ(test, register_trace_hgm_map_live(trace_live, &t), 0);
+	KUNIT_EXPECT_EQ(test, register_trace_hgm_map_revoking(trace_revoking, &t), 0);
+	KUNIT_EXPECT_EQ(test, register_trace_hgm_map_revoked(trace_revoked, &t), 0);
+	fake_buf_map(bo, peer, 0, SZ_4K, UINT_MAX);
+	fake_buf_unmap(bo);
+	fake_buf_map(bo, peer, 0, SZ_4K, UINT_MAX);
+	hgm_peer_revoke(&bo->set, HGM_REVOKE_SUSPEND, 1000);
+	unregister_trace_hgm_map_live(trace_live, &t);
+	unregister_trace_hgm_map_revoking(trace_revoking, &t);
+	unregister_trace_hgm_map_revoked(trace_revoked, &t);
+	tracepoint_synchronize_unregister();
+	KUNIT_EXPECT_STREQ(test, t.log, "LXLRX");
+	KUNIT_EXPECT_EQ(test, t.cause, HGM_REVOKE_SUSPEND);
+	fake_buf_put(bo);
 }
 
 static struct kunit_case peer_cases[] = {
@@ -239,10 +344,13 @@ static struct kunit_case peer_cases[] = {
 	KUNIT_CASE(peer_unmap_live),
 	KUNIT_CASE(peer_revoke_bounded),
 	KUNIT_CASE(peer_revoke_waits_for_fences),
+	KUNIT_CASE(peer_wait_ends),
+	KUNIT_CASE(peer_two_maps),
+	KUNIT_CASE(peer_map_fails),
 	KUNIT_CASE(peer_lifetime),
+	KUNIT_CASE(peer_default_lifetime),
 	KUNIT_CASE(peer_unplug),
-	KUNIT_CASE(gate_passes),
-	KUNIT_CASE(gate_quarantine),
+	KUNIT_CASE(peer_traces),
 	{}
 };
 

@@ -2,7 +2,7 @@
 /*
  * Copyright (c) 2026 The HGM authors
  *
- * region.c, pages.c: creation, refusal, translation, unplug.
+ * region.c: creation, refusal, unplug.
  */
 #include <kunit/test.h>
 #include <linux/device.h>
@@ -11,42 +11,6 @@
 
 #include "fake.h"
 #include "../internal.h"
-
-/* Both kinds of pages over the same memory, each idle. */
-static void region_has_both_kinds(struct kunit *test)
-{
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
-	struct page *p2p = hgm_p2p_page(region, SZ_1M);
-	struct page *priv = hgm_private_page(region, SZ_1M);
-
-	KUNIT_ASSERT_NOT_NULL(test, p2p);
-	KUNIT_ASSERT_NOT_NULL(test, priv);
-	KUNIT_EXPECT_EQ(test, page_ref_count(p2p), 1);
-	KUNIT_EXPECT_EQ(test, page_ref_count(priv), 0);
-	KUNIT_EXPECT_TRUE(test, is_device_private_page(priv));
-	KUNIT_EXPECT_PTR_EQ(test, hgm_page_region(p2p), region);
-	KUNIT_EXPECT_PTR_EQ(test, hgm_page_region(priv), region);
-	KUNIT_EXPECT_EQ(test, hgm_page_offset(p2p), SZ_1M);
-	KUNIT_EXPECT_EQ(test, hgm_page_offset(priv), SZ_1M);
-	KUNIT_EXPECT_EQ(test, hgm_bar_phys(region, SZ_1M), page_to_phys(p2p));
-	KUNIT_EXPECT_EQ(test, hgm_bus_addr(region, SZ_1M), FAKE_BUS + SZ_1M);
-}
-
-/* The window ends where it ends, for everything that needs it. */
-static void region_small_bar(struct kunit *test)
-{
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
-
-	KUNIT_EXPECT_NOT_NULL(test, hgm_p2p_page(region, FAKE_VISIBLE - 1));
-	KUNIT_EXPECT_NULL(test, hgm_p2p_page(region, FAKE_VISIBLE));
-	KUNIT_EXPECT_EQ(test, hgm_bar_phys(region, FAKE_VISIBLE), 0);
-	KUNIT_EXPECT_EQ(test, hgm_bus_addr(region, FAKE_VISIBLE), 0);
-	KUNIT_EXPECT_NULL(test, (void __force *)hgm_region_vaddr(region, FAKE_VISIBLE));
-	KUNIT_EXPECT_NOT_NULL(test, hgm_private_page(region, FAKE_VISIBLE));
-	KUNIT_EXPECT_NULL(test, hgm_private_page(region, FAKE_SIZE));
-}
 
 struct bad_desc {
 	const char *what;
@@ -57,78 +21,150 @@ struct bad_desc {
 };
 
 static const struct bad_desc bad_descs[] = {
-	{ "no flags", FAKE_SIZE, FAKE_VISIBLE, 0, .err = -EINVAL },
-	{ "unknown flag", FAKE_SIZE, FAKE_VISIBLE, HGM_F_P2PDMA | BIT(31), .err = -EINVAL },
+	{ "no flags", HGM_FAKE_SIZE, HGM_FAKE_VISIBLE, 0, .err = -EINVAL },
+	{ "unknown flag", HGM_FAKE_SIZE, HGM_FAKE_VISIBLE,
+	  HGM_F_P2PDMA | BIT(31), .err = -EINVAL },
 	{ "zero size", 0, 0, HGM_F_PRIVATE, true, .err = -EINVAL },
-	{ "unaligned size", FAKE_SIZE + SZ_4K, FAKE_VISIBLE, HGM_F_P2PDMA, .err = -EINVAL },
-	{ "unaligned window", FAKE_SIZE, FAKE_VISIBLE - SZ_4K, HGM_F_P2PDMA, .err = -EINVAL },
-	{ "huge size", 1ULL << 63, FAKE_VISIBLE, HGM_F_P2PDMA, .err = -ERANGE },
-	{ "window above size", HGM_ALIGN, FAKE_SIZE, HGM_F_P2PDMA, .err = -ERANGE },
-	{ "p2p without window", FAKE_SIZE, 0, HGM_F_P2PDMA, .err = -EINVAL },
-	{ "p2p without provider", FAKE_SIZE, FAKE_VISIBLE, HGM_F_P2PDMA, true, .err = -EINVAL },
-	{ "provider without p2p", FAKE_SIZE, 0, HGM_F_PRIVATE, .err = -EINVAL },
-	{ "provider of another device", FAKE_SIZE, FAKE_VISIBLE, HGM_F_P2PDMA,
-	  .other_dev = true, .err = -EINVAL },
+	{ "unaligned size", HGM_FAKE_SIZE + SZ_4K, HGM_FAKE_VISIBLE,
+	  HGM_F_P2PDMA, .err = -EINVAL },
+	{ "unaligned window", HGM_FAKE_SIZE, HGM_FAKE_VISIBLE - SZ_4K,
+	  HGM_F_P2PDMA, .err = -EINVAL },
+	{ "huge size", 1ULL << 63, HGM_FAKE_VISIBLE, HGM_F_P2PDMA, .err = -ERANGE },
+	{ "window above size", HGM_ALIGN, HGM_FAKE_SIZE, HGM_F_P2PDMA, .err = -ERANGE },
+	{ "p2p without window", HGM_FAKE_SIZE, 0, HGM_F_P2PDMA, .err = -EINVAL },
+	{ "p2p without provider", HGM_FAKE_SIZE, HGM_FAKE_VISIBLE,
+	  HGM_F_P2PDMA, true, .err = -EINVAL },
+	{ "provider without p2p", HGM_FAKE_SIZE, 0, HGM_F_PRIVATE, .err = -EINVAL },
+	{ "provider of another device", HGM_FAKE_SIZE, HGM_FAKE_VISIBLE,
+	  HGM_F_P2PDMA, .other_dev = true, .err = -EINVAL },
 };
+
+KUNIT_ARRAY_PARAM_DESC(bad_desc, bad_descs, what);
 
 /* Each wrong field is refused with its errno, and nothing is registered. */
 static void region_refuses(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct device *other = fake_device(test, "fake-other");
+	const struct bad_desc *bad = test->param_value;
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct device *other = hgm_fake_device(test, "other");
+	struct hgm_region_desc desc = gpu->desc;
+	struct hgm_region *region;
 
-	for (int i = 0; i < ARRAY_SIZE(bad_descs); i++) {
-		const struct bad_desc *bad = &bad_descs[i];
-		struct hgm_region_desc desc = gpu->desc;
+	desc.size = bad->size;
+	desc.visible_size = bad->visible;
+	desc.flags = bad->flags;
+	if (bad->no_provider)
+		desc.provider = NULL;
+	region = devm_hgm_region_create(bad->other_dev ? other : gpu->dev, &desc);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(region), bad->err);
+	KUNIT_EXPECT_NULL(test, gpu->provider.pages);
+	/* and the right one still works */
+	hgm_fake_region(gpu);
+}
+
+/* A provider that lacks a callback would be called through NULL later. */
+static void region_provider_complete(struct kunit *test)
+{
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	const struct hgm_provider_ops full = *gpu->provider.base.ops;
+	struct hgm_provider_ops ops;
+
+	gpu->provider.base.ops = &ops;
+	for (int i = 0; i < 4; i++) {
 		struct hgm_region *region;
 
-		desc.size = bad->size;
-		desc.visible_size = bad->visible;
-		desc.flags = bad->flags;
-		if (bad->no_provider)
-			desc.provider = NULL;
-		region = devm_hgm_region_create(bad->other_dev ? other : gpu->dev, &desc);
-		KUNIT_EXPECT_EQ_MSG(test, PTR_ERR_OR_ZERO(region), bad->err, "%s",
-				    bad->what);
-		KUNIT_EXPECT_NULL_MSG(test, gpu->provider.pages, "%s", bad->what);
+		ops = full;
+		if (i == 0)
+			ops.claim = NULL;
+		else if (i == 1)
+			ops.unclaim = NULL;
+		else if (i == 2)
+			ops.bus_addr = NULL;
+		else
+			ops.reach = NULL;
+		region = devm_hgm_region_create(gpu->dev, &gpu->desc);
+		KUNIT_EXPECT_EQ_MSG(test, PTR_ERR_OR_ZERO(region), -EINVAL, "case %d", i);
 	}
-	/* and the right one still works */
-	fake_region(gpu);
+	gpu->provider.base.ops = NULL;
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			PTR_ERR_OR_ZERO(devm_hgm_region_create(gpu->dev, &gpu->desc)));
+}
+
+/* What was asked for is what is told. */
+static void region_tells(struct kunit *test)
+{
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region;
+
+	gpu->desc.name = "hbm";
+	region = hgm_fake_region(gpu);
+	KUNIT_EXPECT_STREQ(test, region->name, "hbm");
+	KUNIT_EXPECT_PTR_EQ(test, hgm_region_dev(region), gpu->dev);
+	KUNIT_EXPECT_PTR_EQ(test, hgm_region_priv(region), (void *)gpu);
+	KUNIT_EXPECT_EQ(test, hgm_region_size(region), HGM_FAKE_SIZE);
+	KUNIT_EXPECT_EQ(test, hgm_region_visible_size(region), HGM_FAKE_VISIBLE);
+	KUNIT_EXPECT_TRUE(test, hgm_region_is_live(region));
+}
+
+struct range_case {
+	const char *what;
+	u64 offset, size, limit;
+	bool ok;
+};
+
+static const struct range_case ranges[] = {
+	{ "whole", 0, SZ_1M, SZ_1M, true },
+	{ "last page", SZ_1M - PAGE_SIZE, PAGE_SIZE, SZ_1M, true },
+	{ "empty", 0, 0, SZ_1M },
+	{ "unaligned offset", 512, PAGE_SIZE, SZ_1M },
+	{ "unaligned size", 0, PAGE_SIZE + 512, SZ_1M },
+	{ "one page too far", SZ_1M, PAGE_SIZE, SZ_1M },
+	{ "ends beyond", SZ_1M - PAGE_SIZE, 2 * PAGE_SIZE, SZ_1M },
+	{ "wraps", -(u64)PAGE_SIZE, 2 * PAGE_SIZE, U64_MAX },
+};
+
+KUNIT_ARRAY_PARAM_DESC(range, ranges, what);
+
+static void region_range_ok(struct kunit *test)
+{
+	const struct range_case *r = test->param_value;
+
+	KUNIT_EXPECT_EQ(test, hgm_range_ok(r->offset, r->size, r->limit), r->ok);
 }
 
 /* A second region over the same memory is refused; the first is unharmed. */
 static void region_overlap(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct fake_gpu *twin = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu), *second;
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_fake_gpu *twin = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu), *second;
 
 	second = devm_hgm_region_create(twin->dev, &twin->desc);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(second), -EINVAL);
 	KUNIT_EXPECT_NOT_NULL(test, hgm_p2p_page(region, 0));
-	twin->provider.bus += FAKE_VISIBLE;
-	fake_region(twin);
+	twin->provider.bus += HGM_FAKE_VISIBLE;
+	hgm_fake_region(twin);
 }
 
 /* What fails in the middle is undone. */
 static void region_claim_fails(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
 	struct hgm_region *region;
 
 	gpu->provider.claim_err = -EBUSY;
 	region = devm_hgm_region_create(gpu->dev, &gpu->desc);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(region), -EBUSY);
 	gpu->provider.claim_err = 0;
-	fake_region(gpu);
+	hgm_fake_region(gpu);
 }
 
 /* After unplug every question has the answer of a device that is gone. */
 static void region_unplug(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = fake_region(gpu);
-	struct device *peer = fake_device(test, "fake-peer");
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
+	struct device *peer = hgm_fake_device(test, "peer");
 	enum hgm_reason reason;
 	struct hgm_seg seg = { .size = PAGE_SIZE };
 	struct sg_table sgt;
@@ -147,26 +183,27 @@ static void region_unplug(struct kunit *test)
 /* A buffer may outlive the driver; the pages do not. */
 static void region_outlived(struct kunit *test)
 {
-	struct fake_gpu *gpu = fake_gpu(test);
-	struct hgm_region *region = hgm_region_get(fake_region(gpu));
-	struct fake_bo *bo = fake_bo(gpu);
-	struct device *peer = fake_device(test, "fake-peer");
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_region_get(hgm_fake_region(gpu));
+	struct fake_buf *bo = fake_buf(gpu);
+	struct device *peer = hgm_fake_device(test, "peer");
 
-	fake_gpu_unbind(gpu);
+	hgm_fake_gpu_unbind(gpu);
 	KUNIT_EXPECT_EQ(test, gpu->provider.unclaims, 1);
 	KUNIT_EXPECT_NULL(test, gpu->provider.pages);
 	KUNIT_EXPECT_TRUE(test, hgm_range_idle(region, 0, PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(fake_map(bo, peer, 0, PAGE_SIZE, 0)),
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(fake_buf_map(bo, peer, 0, PAGE_SIZE, 0)),
 			-ENODEV);
-	fake_bo_put(bo);
+	fake_buf_put(bo);
 	KUNIT_EXPECT_TRUE(test, bo->destroyed);
 	hgm_region_put(region);
 }
 
 static struct kunit_case region_cases[] = {
-	KUNIT_CASE(region_has_both_kinds),
-	KUNIT_CASE(region_small_bar),
-	KUNIT_CASE(region_refuses),
+	KUNIT_CASE_PARAM(region_refuses, bad_desc_gen_params),
+	KUNIT_CASE(region_provider_complete),
+	KUNIT_CASE(region_tells),
+	KUNIT_CASE_PARAM(region_range_ok, range_gen_params),
 	KUNIT_CASE(region_overlap),
 	KUNIT_CASE(region_claim_fails),
 	KUNIT_CASE(region_unplug),
