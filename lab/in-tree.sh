@@ -65,8 +65,10 @@ done
 lay lib drivers/hgm
 lay lib/tests drivers/hgm/tests
 lay drm drivers/gpu/drm/hgm
+lay drm/tests drivers/gpu/drm/hgm/tests
 lay drm/refgpu drivers/gpu/drm/refgpu
 lay rdma drivers/infiniband/core/hgm
+lay rdma/tests drivers/infiniband/core/hgm/tests
 lay rdma/refnic drivers/infiniband/sw/refnic
 without drivers/gpu/drm/hgm/Makefile 'refgpu/'
 without drivers/infiniband/core/hgm/Makefile 'refnic/'

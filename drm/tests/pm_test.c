@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * drm_hgm_pm.c: VRAM that may be lost is left.
+ */
+#include <linux/pm_runtime.h>
+
+#include "fake.h"
+
+#define VRAM	DRM_HGM_PLACE_VRAM
+#define RAM	DRM_HGM_PLACE_RAM
+
+/* All of it, also where RAM was not asked for; importers are told why. */
+static void pm_evict(struct kunit *test)
+{
+	struct fake_drm *fd = fake_drm(test);
+	struct drm_hgm_bo *a = fake_bo(fd, SZ_64K, VRAM, DRM_HGM_BO_VISIBLE);
+	struct drm_hgm_bo *b = fake_bo(fd, SZ_128K, VRAM | RAM, 0);
+	struct drm_hgm_bo *ram = fake_bo(fd, SZ_64K, RAM, 0);
+	struct fake_importer *imp = fake_attach(test, a, hgm_fake_device(test, "peer"),
+						FAKE_P2P);
+
+	fake_write(a, 1);
+	fake_write(b, 100);
+	KUNIT_ASSERT_EQ(test, fake_map(imp), 0);
+	KUNIT_EXPECT_EQ(test, drm_hgm_device_evict(&fd->hdev, HGM_REVOKE_SUSPEND), 0);
+	KUNIT_EXPECT_EQ(test, imp->invalidates, 1);
+	KUNIT_EXPECT_EQ(test, a->place, RAM);
+	KUNIT_EXPECT_EQ(test, b->place, RAM);
+	KUNIT_EXPECT_EQ(test, ram->moves, 0);
+	KUNIT_EXPECT_EQ(test, drm_hgm_vram_used(&fd->hdev), 0);
+	KUNIT_EXPECT_TRUE(test, fake_holds(a, 1));
+	KUNIT_EXPECT_TRUE(test, fake_holds(b, 100));
+	/* nothing there any more */
+	KUNIT_EXPECT_EQ(test, drm_hgm_device_evict(&fd->hdev, HGM_REVOKE_SUSPEND), 0);
+	KUNIT_EXPECT_EQ(test, a->moves, 1);
+}
+
+/* A pin of an importer that can be revoked is over. */
+static void pm_evict_revokes_pins(struct kunit *test)
+{
+	struct fake_drm *fd = fake_drm(test);
+	struct drm_hgm_bo *bo = fake_bo(fd, SZ_64K, VRAM | RAM, 0);
+	struct fake_importer *imp = fake_attach(test, bo, hgm_fake_device(test, "peer"),
+						FAKE_P2P);
+
+	imp->unpin_on_invalidate = true;
+	KUNIT_ASSERT_EQ(test, fake_pin(imp), 0);
+	KUNIT_ASSERT_EQ(test, fake_map(imp), 0);
+	KUNIT_EXPECT_EQ(test, drm_hgm_device_evict(&fd->hdev, HGM_REVOKE_SUSPEND), 0);
+	KUNIT_EXPECT_FALSE(test, imp->pinned);
+	KUNIT_EXPECT_EQ(test, bo->place, RAM);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&fd->hdev.pinned), 0);
+}
+
+/* The driver's own pin stays, and the caller is told. */
+static void pm_evict_pinned(struct kunit *test)
+{
+	struct fake_drm *fd = fake_drm(test);
+	struct drm_hgm_bo *bo = fake_bo(fd, SZ_64K, VRAM | RAM, 0);
+
+	dma_resv_lock(bo->tbo.base.resv, NULL);
+	KUNIT_EXPECT_EQ(test, drm_hgm_bo_pin(bo, VRAM), 0);
+	dma_resv_unlock(bo->tbo.base.resv);
+	KUNIT_EXPECT_EQ(test, drm_hgm_device_evict(&fd->hdev, HGM_REVOKE_SUSPEND), -EBUSY);
+	KUNIT_EXPECT_EQ(test, bo->place, VRAM);
+	dma_resv_lock(bo->tbo.base.resv, NULL);
+	drm_hgm_bo_unpin(bo);
+	dma_resv_unlock(bo->tbo.base.resv);
+	KUNIT_EXPECT_EQ(test, drm_hgm_device_evict(&fd->hdev, HGM_REVOKE_SUSPEND), 0);
+}
+
+static int pin(struct drm_hgm_bo *bo, u32 place)
+{
+	int err;
+
+	dma_resv_lock(bo->tbo.base.resv, NULL);
+	err = drm_hgm_bo_pin(bo, place);
+	if (!err)
+		drm_hgm_bo_unpin(bo);
+	dma_resv_unlock(bo->tbo.base.resv);
+	return err;
+}
+
+/* Frozen, nothing gets into VRAM, however it is asked for; thawed, all does again. */
+static void pm_freeze(struct kunit *test)
+{
+	struct fake_drm *fd = fake_drm(test);
+	struct drm_hgm_bo *bo = fake_bo(fd, SZ_64K, VRAM, 0), *later;
+	struct fake_importer *imp = fake_attach(test, bo, hgm_fake_device(test, "peer"),
+						FAKE_P2P);
+
+	fake_write(bo, 44);
+	drm_hgm_device_freeze(&fd->hdev);
+	drm_hgm_device_freeze(&fd->hdev);
+	KUNIT_EXPECT_EQ(test, bo->place, VRAM);
+	KUNIT_EXPECT_EQ(test, drm_hgm_device_evict(&fd->hdev, HGM_REVOKE_UNPLUG), 0);
+	KUNIT_EXPECT_EQ(test, fake_place(bo, VRAM, 0), 0);
+	KUNIT_EXPECT_EQ(test, pin(bo, VRAM), -EBUSY);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&fd->hdev.pinned), 0);
+	KUNIT_EXPECT_EQ(test, fake_map(imp), 0);
+	later = fake_bo(fd, SZ_64K, VRAM, 0);
+	drm_hgm_device_thaw(&fd->hdev);
+	KUNIT_EXPECT_TRUE(test, drm_hgm_device_frozen(&fd->hdev));
+	KUNIT_EXPECT_EQ(test, fake_place(later, VRAM, 0), 0);
+	KUNIT_EXPECT_EQ(test, bo->place, RAM);
+	KUNIT_EXPECT_EQ(test, later->place, RAM);
+	KUNIT_EXPECT_EQ(test, drm_hgm_vram_used(&fd->hdev), 0);
+	drm_hgm_device_thaw(&fd->hdev);
+	KUNIT_EXPECT_EQ(test, fake_place(later, VRAM, 0), 0);
+	KUNIT_EXPECT_EQ(test, later->place, VRAM);
+	KUNIT_EXPECT_EQ(test, pin(bo, VRAM), 0);
+	KUNIT_EXPECT_TRUE(test, fake_holds(bo, 44));
+	KUNIT_EXPECT_TRUE(test, fake_is_zero(later));
+}
+
+/* References add up, and each importer has one while it is attached. */
+static void pm_references(struct kunit *test)
+{
+	struct fake_drm *fd = fake_drm(test);
+	struct drm_hgm_bo *bo = fake_bo(fd, SZ_64K, VRAM | RAM, 0);
+	atomic_t *usage = &fd->gpu->dev->power.usage_count;
+	int before = atomic_read(usage);
+	struct fake_importer *imp;
+
+	imp = fake_attach(test, bo, hgm_fake_device(test, "peer"), FAKE_P2P);
+	KUNIT_EXPECT_EQ(test, atomic_read(usage), before + 1);
+	KUNIT_EXPECT_EQ(test, drm_hgm_pm_get(&fd->hdev), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(usage), before + 2);
+	drm_hgm_pm_put(&fd->hdev);
+	fake_detach(imp);
+	KUNIT_EXPECT_EQ(test, atomic_read(usage), before);
+	/* refused: none is left behind */
+	fd->drm.unplugged = true;
+	KUNIT_EXPECT_EQ(test, fake_try_attach(test, bo, hgm_fake_device(test, "peer"), FAKE_P2P),
+			-ENODEV);
+	fd->drm.unplugged = false;
+	KUNIT_EXPECT_EQ(test, atomic_read(usage), before);
+}
+
+static struct kunit_case pm_cases[] = {
+	KUNIT_CASE(pm_evict),
+	KUNIT_CASE(pm_evict_revokes_pins),
+	KUNIT_CASE(pm_evict_pinned),
+	KUNIT_CASE(pm_freeze),
+	KUNIT_CASE(pm_references),
+	{}
+};
+
+static struct kunit_suite pm_suite = {
+	.name = "drm_hgm_pm",
+	.test_cases = pm_cases,
+};
+
+kunit_test_suite(pm_suite);
