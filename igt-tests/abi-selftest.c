@@ -20,7 +20,7 @@ static int handler(int opt, int opt_index, void *data)
 
 static const struct option options[] = {
 	{ "flag", no_argument, NULL, 'f' },
-	{ }
+	{}
 };
 
 int igt_main_args("", options, "  --flag\n", handler, &option_seen)
@@ -35,7 +35,8 @@ int igt_main_args("", options, "  --flag\n", handler, &option_seen)
 	igt_describe("fails");
 	igt_subtest_f("fail-%d", 1)
 		igt_assert_eq(1, 2);
-	igt_subtest_group() {
+	igt_subtest_group()
+	{
 		igt_fixture()
 			igt_require(false);
 		igt_describe("skips with its group");

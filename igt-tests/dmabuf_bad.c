@@ -10,17 +10,20 @@
 
 #include "hgm_dmabuf.h"
 
-#define SIZE	HGM_MIB
-#define PATTERN	0xbadd0d0au
-#define T	struct refnic_dma_req
+#define SIZE HGM_MIB
+#define PATTERN 0xbadd0d0au
+#define T struct refnic_dma_req
 
-#define F(member, val)	HGM_FIELD(T, member, val)
-#define BAD(what, member, val)	{ what, { F(member, val) }, -EINVAL }
+#define F(member, val) HGM_FIELD(T, member, val)
+#define BAD(what, member, val) { what, { F(member, val) }, -EINVAL }
 #define BAD2(what, m1, v1, m2, v2) { what, { F(m1, v1), F(m2, v2) }, -EINVAL }
 
 /* Keys: HGM_H_GOOD the source region, HGM_H_OTHER the target */
 static const T copy_ok = {
-	.op = REFNIC_DMA_COPY, .src_lkey = HGM_H_GOOD, .dst_lkey = HGM_H_OTHER, .len = 8192,
+	.op = REFNIC_DMA_COPY,
+	.src_lkey = HGM_H_GOOD,
+	.dst_lkey = HGM_H_OTHER,
+	.len = 8192,
 };
 
 static const T read_ok = { .op = REFNIC_DMA_READ, .src_lkey = HGM_H_GOOD, .len = 8192 };

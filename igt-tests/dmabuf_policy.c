@@ -13,8 +13,8 @@
 #include "hgm_dmabuf.h"
 #include "importer.h"
 
-#define SIZE	(4 * HGM_MIB)
-#define PATTERN	0x901ac7edu
+#define SIZE (4 * HGM_MIB)
+#define PATTERN 0x901ac7edu
 
 static uint32_t exported(unsigned int g, int *dmabuf)
 {
@@ -61,13 +61,14 @@ static void test_dynamic(void)
 	handle = exported(0, &dmabuf);
 	igt_assert_eq(hgm_importer_take(0, dmabuf, "dynamic"), 0);
 	hgm_importer_read(0, &s);
-	told = s.told;		/* once already, if it had to go to RAM */
+	told = s.told; /* once already, if it had to go to RAM */
 	route = hgm_importer_has_route(0);
 	hgm_bo_assert_at(gpu[0].fd, handle, route ? REFGPU_PLACE_VRAM : REFGPU_PLACE_RAM);
 	assert_addresses(0, route);
 	/* the move tells it, and it maps again where the buffer went */
-	igt_assert_eq(hgm_bo_move(gpu[0].fd, handle, route ? REFGPU_PLACE_RAM :
-				  REFGPU_PLACE_VRAM, 0), 0);
+	igt_assert_eq(hgm_bo_move(gpu[0].fd, handle,
+				  route ? REFGPU_PLACE_RAM : REFGPU_PLACE_VRAM, 0),
+		      0);
 	hgm_importer_read(0, &s);
 	igt_assert_eq(s.told, told + 1);
 	igt_assert_eq(s.mapped, 0);
@@ -148,8 +149,9 @@ static void test_pinned(void)
 	route = hgm_importer_has_route(0);
 	hgm_bo_assert_at(gpu[0].fd, handle, route ? REFGPU_PLACE_VRAM : REFGPU_PLACE_RAM);
 	assert_addresses(0, route);
-	igt_assert_eq(hgm_bo_move(gpu[0].fd, handle, route ? REFGPU_PLACE_RAM :
-				  REFGPU_PLACE_VRAM, 0), -EBUSY);
+	igt_assert_eq(hgm_bo_move(gpu[0].fd, handle,
+				  route ? REFGPU_PLACE_RAM : REFGPU_PLACE_VRAM, 0),
+		      -EBUSY);
 	igt_assert_eq(hgm_bo_info(gpu[0].fd, handle, &info), 0);
 	igt_assert_eq_u32(info.pinned, 1);
 	hgm_importer_drop(0);
@@ -223,7 +225,7 @@ static void test_nic_pinned(void)
 	igt_assert_eq(hgm_bo_info(gpu[0].fd, handle, &info), 0);
 	igt_assert_eq_u32(info.pinned, 1);
 	igt_assert_eq_u32(info.placement, hgm_has_route(0, 0) ? REFGPU_PLACE_VRAM :
-			  REFGPU_PLACE_RAM);
+								REFGPU_PLACE_RAM);
 	igt_assert_eq(hgm_bo_move(gpu[0].fd, handle, 3 - info.placement, 0), -EBUSY);
 	hgm_assert_nic_seq(0, mr, SIZE, PATTERN, seed);
 	igt_assert_eq(hgm_nic_dereg(mr), 0);
@@ -256,7 +258,8 @@ static void test_outside_window(void)
 	hgm_assert_nic_seq(0, mr, SIZE, PATTERN, seed);
 	igt_assert_eq(hgm_bo_info(gpu[g].fd, handle, &bo), 0);
 	igt_info("outside the window -> %s\n", bo.placement == REFGPU_PLACE_VRAM ?
-		 "into the window" : "RAM");
+						       "into the window" :
+						       "RAM");
 	igt_assert(bo.placement == REFGPU_PLACE_RAM || bo.visible);
 	igt_assert(hgm_has_route(g, 0) || bo.placement == REFGPU_PLACE_RAM);
 	igt_assert_eq(hgm_nic_dereg(mr), 0);
@@ -274,7 +277,8 @@ static void test_narrow_dma(void)
 	igt_assert_eq(hgm_pci_bar(gpu[0].pci, 2, &start, &size), 0);
 	igt_assert_lt_u64(1ull << 31, start);
 	igt_assert_eq(hgm_file_write_u64("/sys/kernel/debug/hgm_test/dma_bits",
-					 start >> 32 ? 32 : 31), 0);
+					 start >> 32 ? 32 : 31),
+		      0);
 	handle = exported(0, &dmabuf);
 	igt_assert_eq(hgm_importer_take(0, dmabuf, "dynamic"), 0);
 	hgm_bo_assert_at(gpu[0].fd, handle, REFGPU_PLACE_RAM);
@@ -286,8 +290,8 @@ static void test_narrow_dma(void)
 	close(dmabuf);
 }
 
-#define MAX_PINS	64
-#define PIN_SIZE	(16 * HGM_MIB)
+#define MAX_PINS 64
+#define PIN_SIZE (16 * HGM_MIB)
 
 /* Pins in VRAM have a limit, below which others can still be evicted */
 static void test_pin_budget(void)

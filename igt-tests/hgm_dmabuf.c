@@ -17,8 +17,8 @@
 
 IGT_TEST_DESCRIPTION("Check export of buffers to NICs and other GPUs");
 
-#define SIZE	(4 * HGM_MIB)
-#define PATTERN	0xd0ab0f00u
+#define SIZE (4 * HGM_MIB)
+#define PATTERN 0xd0ab0f00u
 
 static void test_export(void)
 {
@@ -92,7 +92,10 @@ static void test_gpu_import_limits(void)
 {
 	uint32_t src = hgm_bo(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM), imported;
 	int dmabuf = hgm_export(gpu[0].fd, src), again;
-	struct stat_id { dev_t dev; ino_t ino; } id[2];
+	struct stat_id {
+		dev_t dev;
+		ino_t ino;
+	} id[2];
 	struct stat st;
 
 	igt_assert_eq(hgm_bo_import(gpu[1].fd, dmabuf, &imported), 0);
@@ -144,7 +147,8 @@ static void test_balance(void)
 		igt_assert_eq(hgm_nic_crc(&nic[0], mr, 0, HGM_PAGE, &crc), 0);
 		igt_assert_eq_u64(hgm_stat(0, "live_maps"), 1);
 		igt_assert_eq(hgm_bo_move(gpu[0].fd, handle,
-					  hgm_bo_other_place(gpu[0].fd, handle), 0), 0);
+					  hgm_bo_other_place(gpu[0].fd, handle), 0),
+			      0);
 		igt_assert_eq_u64(hgm_stat(0, "live_maps"), 0);
 	}
 	igt_assert_eq(hgm_nic_dereg(mr), 0);
@@ -156,8 +160,14 @@ static void test_balance(void)
 /* The answer can be asked, and agrees with what a mapping then does */
 static void test_routes(void)
 {
-	static const char * const reasons[] = {
-		"ok", "no-config", "not-pci", "acs", "host-bridge", "small-bar", "unplugged",
+	static const char *const reasons[] = {
+		"ok",
+		"no-config",
+		"not-pci",
+		"acs",
+		"host-bridge",
+		"small-bar",
+		"unplugged",
 		"probe",
 	};
 
@@ -174,7 +184,8 @@ static void test_routes(void)
 			igt_assert_eq(hgm_nic_crc(&nic[n], mr, 0, SIZE, &crc), 0);
 			igt_assert_eq(hgm_nic_stats(&nic[n], &after), 0);
 			igt_assert_eq(hgm_gpu_route(&gpu[g], nic[n].pci, route, reason,
-						    sizeof(route)), 0);
+						    sizeof(route)),
+				      0);
 			igt_info("gpu%d nic%d: %s %s\n", g, n, route, reason);
 			for (unsigned int i = 0; i < HGM_ARRAY_SIZE(reasons); i++)
 				known |= !strcmp(reason, reasons[i]);
@@ -182,8 +193,8 @@ static void test_routes(void)
 			igt_assert_eq(!strcmp(route, "none"), !!strcmp(reason, "ok"));
 			igt_assert_eq_u64(after.peer_bytes - before.peer_bytes,
 					  strcmp(route, "none") ? SIZE : 0);
-			hgm_bo_assert_at(gpu[g].fd, handle, strcmp(route, "none") ?
-					 REFGPU_PLACE_VRAM : REFGPU_PLACE_RAM);
+			hgm_bo_assert_at(gpu[g].fd, handle,
+					 strcmp(route, "none") ? REFGPU_PLACE_VRAM : REFGPU_PLACE_RAM);
 			igt_assert_eq(hgm_nic_dereg(mr), 0);
 			close(dmabuf);
 			igt_assert_eq(hgm_bo_close(gpu[g].fd, handle), 0);
@@ -216,7 +227,7 @@ static void stream_for_ever(int dmabuf)
 
 	if (hgm_nic_open(&own, 1) || hgm_nic_reg(&own, dmabuf, SIZE, HGM_NIC_DYNAMIC, &mr))
 		_exit(1);
-	for (int i = 0; ; i++)
+	for (int i = 0;; i++)
 		hgm_nic_fill(&own, mr, 0, SIZE, PATTERN, i);
 }
 

@@ -19,7 +19,7 @@ static const char *seed_given;
 
 const struct option hgm_options[] = {
 	{ "seed", required_argument, NULL, 's' },
-	{ }
+	{}
 };
 
 const char hgm_help[] = "  --seed N\tseed of all that is random (default: a new one, or SEED)\n";
@@ -53,11 +53,17 @@ void hgm_close_devices(void)
 /* A test that failed may have left some */
 void hgm_reset_injections(void)
 {
-	static const char * const on_gpu[] = {
-		"inject_copy_error", "inject_hang", "inject_latency_us", "inject_poison",
+	static const char *const on_gpu[] = {
+		"inject_copy_error",
+		"inject_hang",
+		"inject_latency_us",
+		"inject_poison",
 	};
-	static const char * const on_nic[] = {
-		"inject_inv_ignore", "inject_inv_delay_us", "dma_latency_us", "no_drain",
+	static const char *const on_nic[] = {
+		"inject_inv_ignore",
+		"inject_inv_delay_us",
+		"dma_latency_us",
+		"no_drain",
 	};
 
 	for (int i = 0; i < HGM_TEST_GPUS; i++)
@@ -93,8 +99,11 @@ uint64_t hgm_wait_stat(unsigned int g, const char *key, uint64_t want,
 /* Nothing mapped, nothing on its way, nothing allocated: nothing has leaked */
 void hgm_assert_idle(void)
 {
-	static const char * const zero[] = {
-		"live_maps", "releasing_bytes", "quarantined_bytes", "p2p_busy_pages",
+	static const char *const zero[] = {
+		"live_maps",
+		"releasing_bytes",
+		"quarantined_bytes",
+		"p2p_busy_pages",
 	};
 
 	for (int i = 0; i < HGM_TEST_GPUS; i++) {
@@ -167,7 +176,8 @@ uint32_t hgm_bo(int fd, uint64_t size, uint32_t placement)
 	uint32_t handle;
 
 	igt_assert_eq(hgm_bo_create(fd, size, REFGPU_PLACE_VRAM | REFGPU_PLACE_RAM,
-				    REFGPU_BO_VISIBLE, &handle), 0);
+				    REFGPU_BO_VISIBLE, &handle),
+		      0);
 	igt_assert_neq_u32(handle, 0);
 	if (placement)
 		igt_assert_eq(hgm_bo_move(fd, handle, placement, 0), 0);

@@ -14,8 +14,8 @@
 #include "hgmu.h"
 #include "stream.h"
 
-#define HGM_TEST_GPUS	2
-#define HGM_TEST_NICS	2
+#define HGM_TEST_GPUS 2
+#define HGM_TEST_NICS 2
 
 struct hgm_subtest {
 	const char *name;
@@ -28,8 +28,8 @@ extern struct hgm_gpu gpu[HGM_TEST_GPUS];
 extern struct hgm_nic nic[HGM_TEST_NICS];
 extern struct hgm_rng rng;
 extern uint64_t seed;
-extern bool hgm_late_expected;	/* set by the positive control */
-extern bool hgm_need_nics;	/* set by tests with NICs: they take long to open */
+extern bool hgm_late_expected; /* set by the positive control */
+extern bool hgm_need_nics;     /* set by tests with NICs: they take long to open */
 
 extern const struct option hgm_options[];
 extern const char hgm_help[];
@@ -63,10 +63,10 @@ uint64_t hgm_wait_stat(unsigned int g, const char *key, uint64_t want,
 		       unsigned int timeout_ms);
 
 /* hgm_bad.c: one wrong field at a time */
-#define HGM_ANY_ERROR	1	/* more than one errno is right */
-#define HGM_H_GOOD	0xfffffff1u	/* replaced by the handle of a buffer */
-#define HGM_H_OTHER	0xfffffff2u	/* by that of another one */
-#define HGM_H_NONE	0x7fffff00u	/* never a handle */
+#define HGM_ANY_ERROR 1		/* more than one errno is right */
+#define HGM_H_GOOD 0xfffffff1u	/* replaced by the handle of a buffer */
+#define HGM_H_OTHER 0xfffffff2u /* by that of another one */
+#define HGM_H_NONE 0x7fffff00u	/* never a handle */
 
 struct hgm_field {
 	unsigned short offset;
@@ -75,22 +75,22 @@ struct hgm_field {
 };
 
 struct hgm_bad {
-	const char *name;		/* what is wrong */
-	struct hgm_field field[2];	/* the second is optional */
+	const char *name;	   /* what is wrong */
+	struct hgm_field field[2]; /* the second is optional */
 	int err;
 };
 
 struct hgm_bad_ioctl {
 	const char *name;
 	unsigned long request;
-	const void *valid;		/* arguments that work */
+	const void *valid; /* arguments that work */
 	unsigned int size;
 	const struct hgm_field *handles; /* where handles go, ended by width 0 */
 	const struct hgm_bad *bad;
 	unsigned int n;
 };
 
-#define HGM_FIELD(type, member, val)						\
+#define HGM_FIELD(type, member, val) \
 	{ offsetof(type, member), sizeof(((type *)0)->member), val }
 
 extern const struct hgm_bad_ioctl hgm_bad_info;

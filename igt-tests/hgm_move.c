@@ -13,8 +13,8 @@
 
 IGT_TEST_DESCRIPTION("Check that buffers keep their contents wherever they move");
 
-#define SIZE	(8 * HGM_MIB)
-#define PATTERN	0x51e9c0deu
+#define SIZE (8 * HGM_MIB)
+#define PATTERN 0x51e9c0deu
 
 static void test_create(void)
 {
@@ -29,7 +29,8 @@ static void test_create(void)
 		igt_assert_eq_u32(info.pinned, 0);
 		igt_assert_eq_u32(info.live_maps, 0);
 		igt_assert_eq_u32(info.placement, where == REFGPU_PLACE_RAM ?
-				  REFGPU_PLACE_RAM : REFGPU_PLACE_VRAM);
+							  REFGPU_PLACE_RAM :
+							  REFGPU_PLACE_VRAM);
 		igt_assert_eq(info.vram_offset == ~0ULL, info.placement == REFGPU_PLACE_RAM);
 		igt_assert_eq(hgm_bo_close(gpu[0].fd, handle), 0);
 		igt_assert_eq(hgm_bo_info(gpu[0].fd, handle, &info), -ENOENT);
@@ -55,7 +56,7 @@ static void test_round_trip(void)
 	igt_assert_eq_u64(after.moves - before.moves, 20);
 }
 
-#define MANY	12
+#define MANY 12
 
 /* Buffers of random sizes, each with its own contents, moved at random */
 static void test_random(void)
@@ -75,7 +76,8 @@ static void test_random(void)
 
 		where[i] = 1 + hgm_rng_below(&rng, 2);
 		igt_assert_eq(hgm_bo_move(gpu[0].fd, handle[i], where[i],
-					  async ? REFGPU_MOVE_ASYNC : 0), 0);
+					  async ? REFGPU_MOVE_ASYNC : 0),
+			      0);
 		if (n % 8 == 0)
 			hgm_bo_assert_seq(gpu[0].fd, handle[i], size[i], PATTERN, i);
 	}
@@ -190,10 +192,12 @@ static void test_no_space(void)
 	other = hgm_bo(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM);
 	igt_assert_eq(hgm_bo_fill_seq(gpu[0].fd, other, 0, SIZE, PATTERN, 5), 0);
 	igt_assert_eq(hgm_bo_create(gpu[0].fd, info.vram_size + 2 * HGM_MIB, REFGPU_PLACE_VRAM,
-				    0, &handle), -ENOSPC);
+				    0, &handle),
+		      -ENOSPC);
 	hgm_bo_assert_seq(gpu[0].fd, other, SIZE, PATTERN, 5);
 	igt_assert_eq(hgm_bo_create(gpu[0].fd, info.vram_size, REFGPU_PLACE_VRAM, 0,
-				    &handle), 0);
+				    &handle),
+		      0);
 	hgm_bo_assert_at(gpu[0].fd, other, REFGPU_PLACE_RAM);
 	hgm_bo_assert_seq(gpu[0].fd, other, SIZE, PATTERN, 5);
 	igt_assert_eq(hgm_bo_close(gpu[0].fd, handle), 0);

@@ -13,10 +13,10 @@
 
 IGT_TEST_DESCRIPTION("Check the registration of device memory as struct pages");
 
-#define IV_DIR	"/sys/kernel/debug/hgm_test/"
-#define ALIGN	(2 * HGM_MIB)
+#define IV_DIR "/sys/kernel/debug/hgm_test/"
+#define ALIGN (2 * HGM_MIB)
 
-static uint64_t iv_size;	/* BAR 2 of the ivshmem device */
+static uint64_t iv_size; /* BAR 2 of the ivshmem device */
 
 static void test_device_info(void)
 {
@@ -94,8 +94,12 @@ static void test_unload_refused(void)
 
 static void test_reload(void)
 {
-	static const char * const order[] = {
-		"refnic", "ib_hgm", "refgpu", "drm_hgm", "hgm",
+	static const char *const order[] = {
+		"refnic",
+		"ib_hgm",
+		"refgpu",
+		"drm_hgm",
+		"hgm",
 	};
 
 	hgm_close_devices();
@@ -110,7 +114,7 @@ static void test_reload(void)
 		} while (ret == -EWOULDBLOCK && tries-- && (hgm_sleep_us(50000), true));
 		igt_assert_f(!ret, "unloading %s: %s\n", order[i], strerror(-ret));
 	}
-	for (unsigned int i = HGM_ARRAY_SIZE(order); i--; )
+	for (unsigned int i = HGM_ARRAY_SIZE(order); i--;)
 		igt_assert_f(hgm_module_load(order[i], "") == 0, "loading %s\n", order[i]);
 	hgm_open_devices();
 	test_device_info();
@@ -134,22 +138,21 @@ static void release(void)
 	igt_assert_eq(hgm_file_write(IV_DIR "release", "1"), 0);
 }
 
-#define PRIVATE	1ul
-#define P2PDMA	2ul
-#define BOTH	3ul
+#define PRIVATE 1ul
+#define P2PDMA 2ul
+#define BOTH 3ul
 
 /* Sizes relative to the BAR's, so that the table holds for any */
-#define WHOLE	(INT64_MIN)
-#define MORE(n)	(INT64_MIN + (n))
+#define WHOLE (INT64_MIN)
+#define MORE(n) (INT64_MIN + (n))
 
 struct descriptor {
 	const char *name;
 	int bar;
-	int64_t offset, size, visible;	/* bytes, or WHOLE, MORE() */
+	int64_t offset, size, visible; /* bytes, or WHOLE, MORE() */
 	unsigned long flags;
 	int err;
 };
-
 
 static const struct descriptor descriptors[] = {
 	{ "zero-size", 2, 0, 0, 0, BOTH, -EINVAL },

@@ -19,7 +19,7 @@ struct stream st;
 void revoke_stream_begin(unsigned int gpus, uint64_t size)
 {
 	if (st.size)
-		stream_fini(&st);	/* a subtest before us has failed */
+		stream_fini(&st); /* a subtest before us has failed */
 	for (int i = 0; i < HGM_TEST_NICS; i++)
 		igt_assert_eq(hgm_nic_inject(&nic[i], "dma_latency_us", 100), 0);
 	igt_assert_eq(stream_init(&st, gpu, gpus, nic, HGM_TEST_NICS, size, seed), 0);
@@ -76,7 +76,7 @@ static int random_move(bool quick)
 		return stream_move_gpu(&st);
 	default:
 		return stream_move(&st, where == REFGPU_PLACE_VRAM ? REFGPU_PLACE_RAM :
-				   REFGPU_PLACE_VRAM);
+								     REFGPU_PLACE_VRAM);
 	}
 }
 
@@ -126,7 +126,8 @@ static void test_storm(void)
 	revoke_stream_begin(1, 4 * HGM_MIB);
 	for (int i = 0; i < 300; i++)
 		igt_assert_eq(hgm_bo_move(gpu[0].fd, st.home[0].handle, 2 - (i & 1),
-					  hgm_rng_below(&rng, 2) ? REFGPU_MOVE_ASYNC : 0), 0);
+					  hgm_rng_below(&rng, 2) ? REFGPU_MOVE_ASYNC : 0),
+			      0);
 	igt_assert_eq(stream_wait_progress(&st, 1, 20000), 0);
 	revoke_stream_end();
 }

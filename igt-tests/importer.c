@@ -10,14 +10,14 @@
 #include "hgm_igt.h"
 #include "importer.h"
 
-#define FILE_NAME	"/sys/kernel/debug/hgm_test/import"
+#define FILE_NAME "/sys/kernel/debug/hgm_test/import"
 
 static struct hgm_pci_name pci;
 
 void hgm_importer_load(void)
 {
 	if (hgm_module_loaded("hgm_test"))
-		hgm_importer_unload();	/* a test before us has failed */
+		hgm_importer_unload(); /* a test before us has failed */
 	igt_assert_f(hgm_module_load("hgm_test", "") == 0, "hgm_test.ko does not load\n");
 	igt_assert_f(hgm_pci_list("hgm_test", &pci, 1) == 1, "no ivshmem-plain device\n");
 }
@@ -66,7 +66,8 @@ void hgm_importer_read(unsigned int slot, struct hgm_importer_state *s)
 	(void)slot;
 	igt_assert_eq(hgm_file_read(FILE_NAME, buf, sizeof(buf)), 0);
 	igt_assert_eq(sscanf(buf, "result %d told %d mapped %d", &s->result, &s->told,
-			     &s->mapped), 3);
+			     &s->mapped),
+		      3);
 }
 
 int hgm_importer_segs(struct hgm_importer_seg *seg, int max)

@@ -12,8 +12,8 @@
 
 #include "hgm_move.h"
 
-#define SIZE	(8 * HGM_MIB)
-#define PATTERN	0xfa11c0deu
+#define SIZE (8 * HGM_MIB)
+#define PATTERN 0xfa11c0deu
 
 /* A move that must fail, from where; then all must be as before and go on */
 static void assert_failed_move(uint32_t handle, uint32_t from, int ret)
@@ -149,7 +149,8 @@ static void test_poison(void)
 
 	igt_assert_eq(hgm_bo_info(gpu[0].fd, handle, &info), 0);
 	igt_assert_eq(hgm_gpu_inject(&gpu[0], "inject_poison",
-				     (info.vram_offset + 5 * HGM_PAGE) | 1), 0);
+				     (info.vram_offset + 5 * HGM_PAGE) | 1),
+		      0);
 	ret = hgm_bo_move(gpu[0].fd, handle, REFGPU_PLACE_RAM, 0);
 	igt_assert_eq(hgm_bo_move(gpu[0].fd, other, REFGPU_PLACE_RAM, 0), 0);
 	hgm_bo_assert_seq(gpu[0].fd, other, SIZE, PATTERN, seed);

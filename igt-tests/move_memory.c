@@ -15,8 +15,8 @@
 
 #include "hgm_move.h"
 
-#define SIZE	(8 * HGM_MIB)
-#define SECRET	0x5ec7e75eu
+#define SIZE (8 * HGM_MIB)
+#define SECRET 0x5ec7e75eu
 
 static uint32_t crc_of_zeros(uint64_t size)
 {
@@ -56,7 +56,8 @@ static void test_cleared_vram(void)
 	close(fd);
 	for (unsigned int i = 0; i < n; i++) {
 		igt_assert_eq(hgm_bo_create(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM, 0,
-					    &handle[i]), 0);
+					    &handle[i]),
+			      0);
 		assert_zero(gpu[0].fd, handle[i], SIZE);
 	}
 }
@@ -131,7 +132,8 @@ static uint64_t fdinfo(int fd, const char *key)
 	line = strstr(buf, key);
 	igt_assert_f(line, "no %s in fdinfo:\n%s", key, buf);
 	igt_assert(sscanf(line + strlen(key), ":%llu %7s", &value, unit) >= 1);
-	return value * (!strcmp(unit, "KiB") ? 1024 : !strcmp(unit, "MiB") ? HGM_MIB : 1);
+	return value * (!strcmp(unit, "KiB") ? 1024 : !strcmp(unit, "MiB") ? HGM_MIB :
+									     1);
 }
 
 static void test_fdinfo(void)
@@ -190,8 +192,8 @@ static void test_mmap_races(void)
 	igt_assert((void *)t.p != MAP_FAILED);
 	igt_assert_eq(pthread_create(&thread, NULL, touch, &t), 0);
 	for (int i = 0; i < 40 && !ret; i++) {
-		ret = hgm_bo_move(gpu[0].fd, handle, i & 1 ? REFGPU_PLACE_VRAM :
-				  REFGPU_PLACE_RAM, 0);
+		ret = hgm_bo_move(gpu[0].fd, handle,
+				  i & 1 ? REFGPU_PLACE_VRAM : REFGPU_PLACE_RAM, 0);
 		hgm_sleep_us(2000 + hgm_rng_below(&rng, 4000));
 	}
 	atomic_store(&t.stop, true);
@@ -241,7 +243,8 @@ static void test_small_bar(void)
 	}
 	igt_assert_f(g < HGM_TEST_GPUS, "needs a GPU with visible < vram\n");
 	igt_assert_eq(hgm_bo_create(gpu[g].fd, SIZE, REFGPU_PLACE_VRAM | REFGPU_PLACE_RAM, 0,
-				    &handle), 0);
+				    &handle),
+		      0);
 	igt_assert_eq(hgm_bo_fill_seq(gpu[g].fd, handle, 0, SIZE, SECRET, 2), 0);
 	igt_assert_eq(hgm_bo_info(gpu[g].fd, handle, &bo), 0);
 	igt_assert_f(bo.placement == REFGPU_PLACE_VRAM && !bo.visible,

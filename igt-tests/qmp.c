@@ -13,7 +13,7 @@
 
 #include "hgm_igt.h"
 
-#define PORT	"/dev/virtio-ports/hgm.qmp"
+#define PORT "/dev/virtio-ports/hgm.qmp"
 
 /*
  * The lab's end takes the line "qmp JSON" and gives the answer line back.

@@ -15,8 +15,8 @@
 #include "hgm_revoke.h"
 #include "importer.h"
 
-#define SIZE	(4 * HGM_MIB)
-#define PATTERN	0x7e50cedeu
+#define SIZE (4 * HGM_MIB)
+#define PATTERN 0x7e50cedeu
 
 static const char timeout_param[] = "/sys/module/hgm/parameters/revoke_timeout_ms";
 
@@ -134,7 +134,7 @@ static void test_slow_invalidate(void)
 	revoke_stream_end();
 }
 
-#define SMALL	(2 * HGM_MIB)
+#define SMALL (2 * HGM_MIB)
 
 /* No buffer made now may lie in [start, start + SIZE), however full VRAM gets */
 static void assert_never_handed_out(uint64_t start)
@@ -151,7 +151,7 @@ static void assert_never_handed_out(uint64_t start)
 			break;
 		igt_assert_eq(hgm_bo_info(gpu[0].fd, handle[n++], &bo), 0);
 		igt_assert_f(bo.vram_offset >= start + SIZE ||
-			     bo.vram_offset + SMALL <= start,
+				     bo.vram_offset + SMALL <= start,
 			     "quarantined memory at %#" PRIx64 " given to a buffer at %#llx\n",
 			     start, bo.vram_offset);
 	}
@@ -220,7 +220,7 @@ static void move_and_stream(void)
 {
 	hgm_open_devices();
 	revoke_stream_begin(1, SIZE);
-	for (int i = 0; ; i++)
+	for (int i = 0;; i++)
 		stream_move(&st, 2 - (i & 1));
 }
 

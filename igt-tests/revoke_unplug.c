@@ -15,7 +15,7 @@
 
 #include "hgm_revoke.h"
 
-#define SIZE	(4 * HGM_MIB)
+#define SIZE (4 * HGM_MIB)
 
 static void health(void)
 {
@@ -180,7 +180,8 @@ static void test_device_del_gpu(void)
 
 	igt_assert_eq(hgm_gpu_info(gpu[0].fd, &info), 0);
 	snprintf(device, sizeof(device), "\"driver\":\"hgm-gpu\",\"bus\":\"port0\","
-		 "\"vram\":%llu,\"visible\":%llu", info.vram_size, info.visible_size);
+					 "\"vram\":%llu,\"visible\":%llu",
+		 info.vram_size, info.visible_size);
 	delete_and_add("gpu0", device, hgm_gpu_count, HGM_TEST_GPUS);
 }
 
@@ -194,7 +195,7 @@ static void test_device_del_nic(void)
 static void test_gone_gpu(void)
 {
 	static const char set[] = "{\"execute\":\"qom-set\",\"arguments\":{\"path\":"
-		"\"/machine/peripheral/%s\",\"property\":\"gone\",\"value\":%s}}";
+				  "\"/machine/peripheral/%s\",\"property\":\"gone\",\"value\":%s}}";
 	char pci[16];
 
 	revoke_stream_begin(1, SIZE);
@@ -369,5 +370,7 @@ const unsigned int hgm_revoke_unplug_count = HGM_ARRAY_SIZE(hgm_revoke_unplug);
 
 /* Apart: the sleep cuts the virtio ports through which a lab guest speaks */
 const struct hgm_subtest hgm_revoke_suspend = {
-	"suspend", "Check that sleep revokes peers and keeps contents", test_suspend,
+	"suspend",
+	"Check that sleep revokes peers and keeps contents",
+	test_suspend,
 };

@@ -16,7 +16,7 @@ static const struct option options[] = {
 	{ "seed", required_argument, NULL, 's' },
 	{ "moddir", required_argument, NULL, 'm' },
 	{ "help", no_argument, NULL, 'h' },
-	{ }
+	{}
 };
 
 static int open_all(struct bench *b)

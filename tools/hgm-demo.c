@@ -57,7 +57,8 @@ static void usage(FILE *f)
 	      "  --seed N            seed of all that is random (a new one; or SEED)\n"
 	      "  --latency US        the NICs' latency per piece of DMA (100)\n"
 	      "  --control           positive control: without the NIC's wait both\n"
-	      "                      counters of late accesses must move\n", f);
+	      "                      counters of late accesses must move\n",
+	      f);
 }
 
 static const struct option options[] = {
@@ -69,7 +70,7 @@ static const struct option options[] = {
 	{ "latency", required_argument, NULL, 'l' },
 	{ "control", no_argument, NULL, 'c' },
 	{ "help", no_argument, NULL, 'h' },
-	{ }
+	{}
 };
 
 static void parse(struct demo *d, int argc, char **argv)

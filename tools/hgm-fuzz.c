@@ -21,16 +21,20 @@
 #include "fuzz/fuzz.h"
 
 /* A call that takes longer hangs; waits of ours are bounded by a few seconds */
-#define HANG_NS		(180 * 1000000000ULL)
-#define NEED_PERCENT	30
+#define HANG_NS (180 * 1000000000ULL)
+#define NEED_PERCENT 30
 
 static const char usage[] =
-"hgm-fuzz [--seed N] [--calls N] [--seconds N] [--procs N] [--mutate PERCENT]\n"
-"	 [--kill MS] [--no-coverage] [--trace]\n"
-"Stops after so many calls or seconds, whatever comes first; --kill 0: never.\n";
+	"hgm-fuzz [--seed N] [--calls N] [--seconds N] [--procs N] [--mutate PERCENT]\n"
+	"	 [--kill MS] [--no-coverage] [--trace]\n"
+	"Stops after so many calls or seconds, whatever comes first; --kill 0: never.\n";
 
 static struct fuzz_config cfg = {
-	.calls = 1000000, .seconds = 600, .procs = 4, .mutate = 20, .kill_ms = 3000,
+	.calls = 1000000,
+	.seconds = 600,
+	.procs = 4,
+	.mutate = 20,
+	.kill_ms = 3000,
 	.cover = true,
 };
 
@@ -49,7 +53,7 @@ static void parse(int argc, char **argv)
 		{ "kill", required_argument, NULL, 'k' },
 		{ "no-coverage", no_argument, NULL, 'n' },
 		{ "trace", no_argument, NULL, 'T' },
-		{ }
+		{}
 	};
 	const char *seed = NULL;
 	int c;

@@ -9,7 +9,7 @@
 
 #include "bench.h"
 
-#define DIR	"/sys/kernel/debug/hgm_bench/"
+#define DIR "/sys/kernel/debug/hgm_bench/"
 
 /* Each file runs its measurement when read: read it once */
 static char text[4096];

@@ -9,12 +9,12 @@
 
 #include "bench.h"
 
-#define SIZE	(64 * HGM_MIB)
-#define ROUNDS	6
+#define SIZE (64 * HGM_MIB)
+#define ROUNDS 6
 
 struct speed {
-	double mib_per_s;	/* of a move, all in all */
-	double cpu_us_per_mib;	/* CPU time of the machine spent */
+	double mib_per_s;      /* of a move, all in all */
+	double cpu_us_per_mib; /* CPU time of the machine spent */
 };
 
 static int one_way(int fd, uint32_t handle, struct speed s[2])
@@ -24,8 +24,7 @@ static int one_way(int fd, uint32_t handle, struct speed s[2])
 	for (int i = 0; i < 2 * ROUNDS; i++) {
 		int dir = i & 1;
 		uint64_t c = hgm_cpu_ns(), t = hgm_now_ns();
-		int ret = hgm_bo_move(fd, handle, dir ? REFGPU_PLACE_VRAM :
-				      REFGPU_PLACE_RAM, 0);
+		int ret = hgm_bo_move(fd, handle, dir ? REFGPU_PLACE_VRAM : REFGPU_PLACE_RAM, 0);
 
 		ns[dir] += hgm_now_ns() - t;
 		cpu[dir] += hgm_cpu_ns() - c;

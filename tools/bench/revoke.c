@@ -9,8 +9,8 @@
 
 #include "bench.h"
 
-#define SIZE	(16 * HGM_MIB)
-#define MOVES	120
+#define SIZE (16 * HGM_MIB)
+#define MOVES 120
 
 static struct stream st;
 

@@ -11,7 +11,7 @@
 
 #include "demo.h"
 
-#define ROUNDS	12
+#define ROUNDS 12
 
 struct reader {
 	struct demo *d;
@@ -79,8 +79,8 @@ int demo_control(struct demo *d)
 			ret = stream_count(&d->st, &now);
 		late_dma = now.late_dma - d->before.late_dma;
 		late_vram = now.late_vram - d->before.late_vram;
-		demo_line(d, "control", "latency %u ms: late_dma %" PRIu64 ", late_vram %"
-			  PRIu64, latency / 1000, late_dma, late_vram);
+		demo_line(d, "control", "latency %u ms: late_dma %" PRIu64 ", late_vram %" PRIu64,
+			  latency / 1000, late_dma, late_vram);
 		if (latency < 800000)
 			latency *= 2;
 	}
@@ -89,9 +89,8 @@ int demo_control(struct demo *d)
 	if (ret)
 		return demo_fail(d, ret, "control");
 	if (!late_dma || !late_vram)
-		return demo_fail(d, 0, "late_dma=%" PRIu64 " late_vram=%" PRIu64
-				 ": the counters do not see what they must", late_dma,
-				 late_vram);
+		return demo_fail(d, 0, "late_dma=%" PRIu64 " late_vram=%" PRIu64 ": the counters do not see what they must",
+				 late_dma, late_vram);
 	printf("demo-control: ok late_dma=%" PRIu64 " late_vram=%" PRIu64 "\n", late_dma,
 	       late_vram);
 	return 0;

@@ -8,14 +8,14 @@
 #include "hgmu.h"
 #include "stream.h"
 
-#define DEMO_P2P_GOAL	(1024 * HGM_MIB)
+#define DEMO_P2P_GOAL (1024 * HGM_MIB)
 
 enum demo_kind {
 	DEMO_EVICT,
 	DEMO_RETURN,
 	DEMO_SQUEEZE,
 	DEMO_GPU,
-	DEMO_PULLED,	/* by a NIC's fault, to where the NIC can reach it */
+	DEMO_PULLED, /* by a NIC's fault, to where the NIC can reach it */
 	DEMO_KINDS,
 };
 
@@ -25,7 +25,7 @@ struct demo_kind_count {
 
 struct demo {
 	const char *topology;
-	const char *want_route;		/* NULL: whatever it is */
+	const char *want_route; /* NULL: whatever it is */
 	uint64_t moves_wanted;
 	uint64_t size;
 	uint64_t seed;
@@ -36,14 +36,14 @@ struct demo {
 	struct hgm_nic nic[2];
 	struct stream st;
 	uint64_t start_ns;
-	struct stream_count before;	/* counters at the start */
-	struct stream_count last;	/* at the end of the last move */
+	struct stream_count before; /* counters at the start */
+	struct stream_count last;   /* at the end of the last move */
 	struct demo_kind_count kind[DEMO_KINDS];
 	uint64_t moves, revokes, in_flight, p2p_bytes, ram_bytes;
 	uint64_t late_dma, late_vram;
-	unsigned int verified;		/* full verifications done */
+	unsigned int verified; /* full verifications done */
 	char route[32], reason[32];
-	char failed[256];		/* first thing that went wrong */
+	char failed[256]; /* first thing that went wrong */
 };
 
 /* main file */

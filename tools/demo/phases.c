@@ -9,7 +9,7 @@
 
 #include "demo.h"
 
-#define PAIRS_PER_ROUND	9	/* evictions and returns on each GPU, a round */
+#define PAIRS_PER_ROUND 9 /* evictions and returns on each GPU, a round */
 
 int demo_setup(struct demo *d)
 {
@@ -38,7 +38,8 @@ int demo_setup(struct demo *d)
 	}
 	ret = stream_init(&d->st, d->gpu, 2, d->nic, 2, d->size, d->seed);
 	return ret ? demo_fail(d, ret, "buffers of %" PRIu64 " MiB",
-			       d->size / HGM_MIB) : 0;
+			       d->size / HGM_MIB) :
+		     0;
 }
 
 void demo_cleanup(struct demo *d)
@@ -65,7 +66,7 @@ static int find_route(struct demo *d)
 						sizeof(route));
 
 			if (ret == -2 && g)
-				continue;	/* not asked for yet */
+				continue; /* not asked for yet */
 			if (ret)
 				return demo_fail(d, ret, "route of GPU %d to NIC %d", g, n);
 			if (!*d->route) {
@@ -121,7 +122,7 @@ static int account(struct demo *d, enum demo_kind kind, uint64_t ns)
 
 static int do_move(struct demo *d, enum demo_kind kind)
 {
-	static const char * const name[DEMO_KINDS] = {
+	static const char *const name[DEMO_KINDS] = {
 		[DEMO_EVICT] = "eviction to RAM",
 		[DEMO_RETURN] = "return to VRAM",
 		[DEMO_SQUEEZE] = "squeezing out",
@@ -184,9 +185,8 @@ static int verify(struct demo *d, const char *what)
 	if (ret)
 		return demo_fail(d, ret, "verification");
 	d->verified++;
-	demo_line(d, "verify", "%s: %" PRIu64 " MiB by GPU, NIC 0, NIC 1 and CPU, %" PRIu64
-		  " mismatches so far (%.2fs)", what, d->size / HGM_MIB,
-		  (uint64_t)d->st.mismatches, (hgm_now_ns() - t) / 1e9);
+	demo_line(d, "verify", "%s: %" PRIu64 " MiB by GPU, NIC 0, NIC 1 and CPU, %" PRIu64 " mismatches so far (%.2fs)",
+		  what, d->size / HGM_MIB, (uint64_t)d->st.mismatches, (hgm_now_ns() - t) / 1e9);
 	return d->st.mismatches ? demo_fail(d, 0, "wrong bytes") : 0;
 }
 
@@ -227,9 +227,8 @@ static int round_of_moves(struct demo *d, unsigned int n)
 	}
 	if (ret)
 		return ret;
-	demo_line(d, "moves", "round %u: %" PRIu64 " moves over both GPUs, %" PRIu64 " of %"
-		  PRIu64 " revokes in flight, %" PRIu64 " MiB P2P, %" PRIu64 " MiB RAM", n,
-		  d->moves - moves, d->in_flight - hit, d->revokes - revokes,
+	demo_line(d, "moves", "round %u: %" PRIu64 " moves over both GPUs, %" PRIu64 " of %" PRIu64 " revokes in flight, %" PRIu64 " MiB P2P, %" PRIu64 " MiB RAM",
+		  n, d->moves - moves, d->in_flight - hit, d->revokes - revokes,
 		  (d->last.peer_bytes - at.peer_bytes) / HGM_MIB,
 		  (d->last.ram_bytes - at.ram_bytes) / HGM_MIB);
 	if (d->st.failures)

@@ -45,7 +45,7 @@ static void refault_latency(struct demo *d, uint64_t *p50, uint64_t *p99)
 
 void demo_table(struct demo *d)
 {
-	static const char * const name[DEMO_KINDS] = {
+	static const char *const name[DEMO_KINDS] = {
 		[DEMO_EVICT] = "VRAM -> RAM",
 		[DEMO_RETURN] = "RAM -> VRAM",
 		[DEMO_SQUEEZE] = "squeezed out",
@@ -64,7 +64,8 @@ void demo_table(struct demo *d)
 		const struct demo_kind_count *k = &d->kind[i];
 
 		printf("%-15s %7" PRIu64 " %8" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64
-		       " %10.1f\n", name[i], k->moves, k->revokes, k->in_flight,
+		       " %10.1f\n",
+		       name[i], k->moves, k->revokes, k->in_flight,
 		       k->p2p_bytes / HGM_MIB, k->ram_bytes / HGM_MIB,
 		       k->moves ? k->ns / 1e6 / k->moves : 0.0);
 	}

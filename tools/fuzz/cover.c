@@ -14,15 +14,15 @@
 
 #include "fuzz.h"
 
-#define TRACING		"/sys/kernel/tracing/"
-#define MAX_FUNCS	2048
+#define TRACING "/sys/kernel/tracing/"
+#define MAX_FUNCS 2048
 
-static const char * const modules[] = { "hgm", "drm_hgm", "refgpu", "ib_hgm", "refnic" };
+static const char *const modules[] = { "hgm", "drm_hgm", "refgpu", "ib_hgm", "refnic" };
 
 static struct func {
 	char name[64];
 	unsigned int module;
-	unsigned int index;	/* line in available_filter_functions, from 1 */
+	unsigned int index; /* line in available_filter_functions, from 1 */
 	bool hit, dropped;
 } funcs[MAX_FUNCS];
 

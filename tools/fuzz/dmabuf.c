@@ -38,7 +38,7 @@ static int run_name(struct fuzz *f)
 		return FUZZ_SKIP;
 	if (f->wrong) {
 		f->touched = true;
-		memset(name, 'x', sizeof(name));	/* not terminated in time */
+		memset(name, 'x', sizeof(name)); /* not terminated in time */
 	}
 	fuzz_note(f, "DMA_BUF_SET_NAME");
 	return fuzz_ioctl_plain(f, buf->fd, DMA_BUF_SET_NAME_B, name);
@@ -168,5 +168,5 @@ const struct fuzz_op fuzz_dmabuf_ops[] = {
 	{ "fdinfo", 5, true, run_fdinfo },
 	{ "dmabuf-close", 15, true, run_close },
 	{ "dmabuf-mmap", 10, true, run_mmap },
-	{ }
+	{}
 };

@@ -12,9 +12,9 @@
 
 static int run_debugfs(struct fuzz *f)
 {
-	static const char * const core[] = { "stats", "maps", "routes", "revoke_latency_ns" };
-	static const char * const dri[] = { "hgm_bos", "hgm_pins", "regs", "oracle_late" };
-	static const char * const nic[] = { "stats", "mrs" };
+	static const char *const core[] = { "stats", "maps", "routes", "revoke_latency_ns" };
+	static const char *const dri[] = { "hgm_bos", "hgm_pins", "regs", "oracle_late" };
+	static const char *const nic[] = { "stats", "mrs" };
 	const struct hgm_gpu *gpu = &f->cfg->gpu[fuzz_below(f, f->cfg->gpus)];
 	const struct fuzz_nic *n = &f->nic[fuzz_below(f, FUZZ_NICS)];
 	char path[2 * HGM_PATH], text[16384];
@@ -43,5 +43,5 @@ static int run_shrink(struct fuzz *f)
 const struct fuzz_op fuzz_file_ops[] = {
 	{ "debugfs-read", 3, true, run_debugfs },
 	{ "shrink", 0, true, run_shrink },
-	{ }
+	{}
 };

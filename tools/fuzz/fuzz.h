@@ -14,26 +14,26 @@
 
 #include "hgmu.h"
 
-#define FUZZ_PROCS	16
-#define FUZZ_OPS	64
-#define FUZZ_ERRNOS	140
-#define FUZZ_SKIP	(-100000)
+#define FUZZ_PROCS 16
+#define FUZZ_OPS 64
+#define FUZZ_ERRNOS 140
+#define FUZZ_SKIP (-100000)
 
-#define FUZZ_FILES	4
-#define FUZZ_BOS	16
-#define FUZZ_BUFS	8
-#define FUZZ_SYNCS	4
-#define FUZZ_MAPS	8
-#define FUZZ_NICS	2
-#define FUZZ_PDS	3
-#define FUZZ_MRS	8
-#define FUZZ_ARG	256
+#define FUZZ_FILES 4
+#define FUZZ_BOS 16
+#define FUZZ_BUFS 8
+#define FUZZ_SYNCS 4
+#define FUZZ_MAPS 8
+#define FUZZ_NICS 2
+#define FUZZ_PDS 3
+#define FUZZ_MRS 8
+#define FUZZ_ARG 256
 
 /* What one worker may own, so that all together leave the guest its memory */
-#define FUZZ_BYTES	(160 * HGM_MIB)
+#define FUZZ_BYTES (160 * HGM_MIB)
 
 struct fuzz_stat {
-	uint64_t calls, ok, wrong;	/* wrong: those that a mutation touched */
+	uint64_t calls, ok, wrong; /* wrong: those that a mutation touched */
 	uint64_t err[FUZZ_ERRNOS];
 };
 
@@ -42,49 +42,49 @@ struct fuzz_slot {
 	int pid;
 	unsigned int generation;
 	uint64_t calls;
-	uint64_t began_ns;		/* of the call in progress, 0: none */
+	uint64_t began_ns; /* of the call in progress, 0: none */
 	unsigned int op;
 	char last[160];
 	struct fuzz_stat stat[FUZZ_OPS];
 };
 
 struct fuzz_shared {
-	uint64_t budget;		/* calls still to be made, by all */
+	uint64_t budget; /* calls still to be made, by all */
 	int stop;
 	struct fuzz_slot slot[FUZZ_PROCS];
 };
 
 struct fuzz_bo {
-	uint32_t handle;		/* 0: none */
+	uint32_t handle; /* 0: none */
 	uint64_t size;
-	uint32_t places;		/* where it may be, 0: imported */
+	uint32_t places; /* where it may be, 0: imported */
 };
 
 struct fuzz_file {
-	int fd;				/* -1: none */
+	int fd; /* -1: none */
 	int gpu;
 	bool card;
 	struct fuzz_bo bo[FUZZ_BOS];
 };
 
 struct fuzz_buf {
-	int fd;				/* dma-buf, -1: none */
+	int fd; /* dma-buf, -1: none */
 	uint64_t size;
 };
 
 struct fuzz_map {
-	char *addr;			/* NULL: none */
+	char *addr; /* NULL: none */
 	uint64_t size;
 };
 
 struct fuzz_mr {
-	uint32_t handle;		/* uverbs object, valid if len */
+	uint32_t handle; /* uverbs object, valid if len */
 	uint32_t lkey;
 	uint64_t len;
 };
 
 struct fuzz_nic {
-	struct hgm_nic nic;		/* .ctx NULL: closed */
+	struct hgm_nic nic; /* .ctx NULL: closed */
 	struct ibv_pd *pd[FUZZ_PDS];
 	struct fuzz_mr mr[FUZZ_MRS];
 };
@@ -94,8 +94,8 @@ struct fuzz_config {
 	uint64_t calls;
 	unsigned int seconds;
 	unsigned int procs;
-	unsigned int mutate;		/* percent */
-	unsigned int kill_ms;		/* between kills of a worker, 0: none */
+	unsigned int mutate;  /* percent */
+	unsigned int kill_ms; /* between kills of a worker, 0: none */
 	unsigned int gpus, nics;
 	bool trace;
 	bool cover;
@@ -107,11 +107,11 @@ struct fuzz {
 	struct fuzz_shared *shared;
 	struct fuzz_slot *slot;
 	struct hgm_rng rng;
-	int post;			/* socket that carries dma-bufs among workers */
-	bool wrong;			/* make this call wrong */
-	bool touched;			/* and it was */
-	uint64_t bytes;			/* of buffers owned */
-	char *bad;			/* a page that cannot be accessed */
+	int post;	/* socket that carries dma-bufs among workers */
+	bool wrong;	/* make this call wrong */
+	bool touched;	/* and it was */
+	uint64_t bytes; /* of buffers owned */
+	char *bad;	/* a page that cannot be accessed */
 	struct fuzz_file file[FUZZ_FILES];
 	struct fuzz_buf buf[FUZZ_BUFS];
 	int sync[FUZZ_SYNCS];

@@ -69,7 +69,8 @@ static int run_create(struct fuzz *f)
 	static const uint32_t places[] = { 3, 3, 3, 1, 2 };
 	struct fuzz_file *file = fuzz_pick_file(f);
 	struct drm_refgpu_bo_create arg = {
-		.size = fuzz_size(f), .placement = places[fuzz_below(f, 5)],
+		.size = fuzz_size(f),
+		.placement = places[fuzz_below(f, 5)],
 		.flags = fuzz_chance(f, 20) ? REFGPU_BO_VISIBLE : 0,
 	};
 	int ret;
@@ -159,7 +160,7 @@ static int run_wait(struct fuzz *f)
 	arg.handle = bo->handle;
 	if (fuzz_chance(f, 80))
 		arg.timeout_ns = fuzz_chance(f, 20) ? INT64_MAX :
-				 (int64_t)hgm_now_ns() + 20000000;
+						      (int64_t)hgm_now_ns() + 20000000;
 	return fuzz_ioctl(f, file->fd, DRM_IOCTL_REFGPU_BO_WAIT, &arg);
 }
 
@@ -237,7 +238,8 @@ static int run_any(struct fuzz *f)
 	f->touched = true;
 	return fuzz_ioctl_plain(f, file->fd,
 				_IOC(fuzz_below(f, 4), DRM_IOCTL_BASE, nr,
-				     fuzz_below(f, sizeof(arg) + 1)), arg);
+				     fuzz_below(f, sizeof(arg) + 1)),
+				arg);
 }
 
 const struct fuzz_op fuzz_gpu_ops[] = {
@@ -253,5 +255,5 @@ const struct fuzz_op fuzz_gpu_ops[] = {
 	{ "refgpu-bo-crc", 10, true, run_crc },
 	{ "refgpu-bo-copy", 10, true, run_copy },
 	{ "drm-any", 25, false, run_any },
-	{ }
+	{}
 };

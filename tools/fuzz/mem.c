@@ -70,9 +70,9 @@ static int run_mmap(struct fuzz *f)
 		return FUZZ_SKIP;
 	arg.handle = bo->handle;
 	if (fuzz_ioctl_plain(f, file->fd, DRM_IOCTL_REFGPU_BO_MMAP, &arg))
-		return FUZZ_SKIP;	/* an import */
+		return FUZZ_SKIP; /* an import */
 	fuzz_range(f, bo->size, &offset, &size);
-	offset = 0;		/* GEM maps from the start */
+	offset = 0; /* GEM maps from the start */
 	if (f->wrong) {
 		f->touched = true;
 		if (fuzz_chance(f, 50))
@@ -110,7 +110,7 @@ static int run_unmap(struct fuzz *f)
 	if (!map)
 		return FUZZ_SKIP;
 	part = fuzz_chance(f, 70) ? map->size :
-	       HGM_PAGE * (1 + fuzz_below(f, map->size / HGM_PAGE));
+				    HGM_PAGE * (1 + fuzz_below(f, map->size / HGM_PAGE));
 	fuzz_note(f, "munmap(%p, %#llx)", map->addr, (unsigned long long)part);
 	if (munmap(map->addr, part))
 		return -errno;
@@ -124,9 +124,19 @@ static int run_unmap(struct fuzz *f)
 static int run_advise(struct fuzz *f)
 {
 	static const int advice[] = {
-		MADV_NORMAL, MADV_DONTNEED, MADV_WILLNEED, MADV_DONTFORK, MADV_DOFORK,
-		MADV_HUGEPAGE, MADV_COLD, MADV_PAGEOUT, MADV_POPULATE_READ,
-		MADV_POPULATE_WRITE, MADV_FREE, MADV_REMOVE, MADV_COLLAPSE,
+		MADV_NORMAL,
+		MADV_DONTNEED,
+		MADV_WILLNEED,
+		MADV_DONTFORK,
+		MADV_DOFORK,
+		MADV_HUGEPAGE,
+		MADV_COLD,
+		MADV_PAGEOUT,
+		MADV_POPULATE_READ,
+		MADV_POPULATE_WRITE,
+		MADV_FREE,
+		MADV_REMOVE,
+		MADV_COLLAPSE,
 	};
 	struct fuzz_map *map = fuzz_pick_map(f);
 	int n;
@@ -228,5 +238,5 @@ const struct fuzz_op fuzz_mem_ops[] = {
 	{ "mremap", 8, true, run_remap },
 	{ "proc-mem", 4, true, run_proc_mem },
 	{ "fork", 1, true, run_fork },
-	{ }
+	{}
 };

@@ -28,12 +28,14 @@ bool fuzz_chance(struct fuzz *f, unsigned int percent)
 
 uint64_t fuzz_odd_number(struct fuzz *f)
 {
+	/* clang-format off */
 	static const uint64_t odd[] = {
 		0, 1, 2, 3, 4, 7, 8, 0x7f, 0x80, 0xff, 0x100, 511, 512, 4095, 4096, 4097,
 		8192, 0xffff, 0x10000, 0x1fffff, 0x200000, 0x7fffffff, 0x80000000,
 		0xfffff000, 0xffffffff, 0x100000000, 0x7ffffffffffff000, 0x7fffffffffffffff,
 		0x8000000000000000, 0xfffffffffffff000, 0xffffffffffffffff,
 	};
+	/* clang-format on */
 
 	switch (fuzz_below(f, 8)) {
 	case 0:
@@ -157,20 +159,20 @@ int fuzz_ioctl(struct fuzz *f, int fd, unsigned long request, void *arg)
 	f->touched = true;
 	memcpy(copy, arg, size);
 	switch (fuzz_below(f, 20)) {
-	case 0:		/* nothing there */
+	case 0: /* nothing there */
 		fuzz_note(f, "ioctl(%d, %#lx, bad page)", fd, request);
 		return fuzz_ret(ioctl(fd, request, fuzz_chance(f, 50) ? NULL : f->bad));
-	case 1:		/* longer or shorter than the kernel knows it */
+	case 1: /* longer or shorter than the kernel knows it */
 		other = fuzz_below(f, FUZZ_ARG + 1);
 		if (other > size && fuzz_chance(f, 50))
 			memset((char *)copy + size, 0xff, other - size);
 		request = _IOC(_IOC_DIR(request), _IOC_TYPE(request), _IOC_NR(request),
 			       other);
 		break;
-	case 2:		/* of something else */
+	case 2: /* of something else */
 		fd = fuzz_any_fd(f);
 		break;
-	case 3:		/* other direction */
+	case 3: /* other direction */
 		request = _IOC(fuzz_below(f, 4), _IOC_TYPE(request), _IOC_NR(request), size);
 		break;
 	default:

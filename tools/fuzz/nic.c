@@ -17,7 +17,7 @@
 
 #include "fuzz.h"
 
-#define ATTRS	12
+#define ATTRS 12
 
 /* The header ends in a flexible array; this is room for it. */
 union cmd {
@@ -66,7 +66,7 @@ static void cmd_break(struct fuzz *f, union cmd *cmd, uint64_t out_mask)
 	case 2:
 		/* an answer that is longer than its room would hit our stack */
 		attr->len = out_mask & (1ULL << i) ? fuzz_below(f, attr->len + 1) :
-			    fuzz_odd_number(f);
+						     fuzz_odd_number(f);
 		break;
 	case 3:
 		attr->flags = fuzz_odd_number(f);
@@ -132,7 +132,7 @@ static int run_pd(struct fuzz *f)
 		ret = ibv_dealloc_pd(*pd);
 		if (!ret)
 			*pd = NULL;
-		return ret > 0 ? -ret : ret;	/* EBUSY: it has regions */
+		return ret > 0 ? -ret : ret; /* EBUSY: it has regions */
 	}
 	*pd = ibv_alloc_pd(nic->nic.ctx);
 	return *pd ? 0 : -errno;
@@ -302,7 +302,8 @@ static int run_query(struct fuzz *f)
 		ret = ibv_query_port(nic->nic.ctx, 1 + f->wrong, &port);
 	}
 	f->touched = f->wrong;
-	return ret > 0 ? -ret : ret < 0 ? -errno : 0;
+	return ret > 0 ? -ret : ret < 0 ? -errno :
+					  0;
 }
 
 /* Objects and methods that a device like this one does not have, mostly */
@@ -317,10 +318,14 @@ static int run_any(struct fuzz *f)
 	cmd_init(&cmd, fuzz_below(f, 32), fuzz_below(f, 12));
 	if (fuzz_chance(f, 40))
 		cmd_init(&cmd, REFNIC_OBJECT_DMA, REFNIC_METHOD_DMA_EXEC + fuzz_below(f, 3));
-	for (unsigned int n = fuzz_below(f, 5); n; n--)
-		cmd_attr(&cmd, fuzz_chance(f, 80) ? fuzz_below(f, 12) :
-			 (1U << UVERBS_ID_NS_SHIFT) + fuzz_below(f, 3), fuzz_below(f, 64),
+	for (unsigned int n = fuzz_below(f, 5); n; n--) {
+		unsigned int id = fuzz_below(f, 12);
+
+		if (!fuzz_chance(f, 80))
+			id = (1U << UVERBS_ID_NS_SHIFT) + id % 3;
+		cmd_attr(&cmd, id, fuzz_below(f, 64),
 			 fuzz_chance(f, 50) ? (uintptr_t)answer : fuzz_below(f, 8));
+	}
 	cmd.hdr.length = sizeof(cmd.hdr) + cmd.hdr.num_attrs * sizeof(cmd.hdr.attrs[0]);
 	f->touched = true;
 	f->wrong = false;
@@ -372,5 +377,5 @@ const struct fuzz_op fuzz_nic_ops[] = {
 	{ "nic-query", 8, true, run_query },
 	{ "uverbs-any", 10, false, run_any },
 	{ "nic-reopen", 0, true, run_reopen },
-	{ }
+	{}
 };

@@ -89,20 +89,24 @@ static int run_version(struct fuzz *f)
 	struct fuzz_file *file = fuzz_pick_file(f);
 	char text[3][32];
 	struct drm_version arg = {
-		.name_len = 32, .name = text[0], .date_len = 32, .date = text[1],
-		.desc_len = 32, .desc = text[2],
+		.name_len = 32,
+		.name = text[0],
+		.date_len = 32,
+		.date = text[1],
+		.desc_len = 32,
+		.desc = text[2],
 	};
 
 	if (!file)
 		return FUZZ_SKIP;
-	f->wrong = false;	/* it has pointers, and would write anywhere */
+	f->wrong = false; /* it has pointers, and would write anywhere */
 	return fuzz_ioctl(f, file->fd, DRM_IOCTL_VERSION, &arg);
 }
 
 static int run_cap(struct fuzz *f)
 {
 	struct fuzz_file *file = fuzz_pick_file(f);
-	struct drm_get_cap arg = { .capability = 5 };	/* DRM_CAP_PRIME */
+	struct drm_get_cap arg = { .capability = 5 }; /* DRM_CAP_PRIME */
 
 	if (!file)
 		return FUZZ_SKIP;
@@ -118,8 +122,10 @@ static int run_send(struct fuzz *f)
 	char data = 0, room[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct iovec iov = { &data, 1 };
 	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = room, .msg_controllen = sizeof(room),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = room,
+		.msg_controllen = sizeof(room),
 	};
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 
@@ -139,8 +145,10 @@ static int run_receive(struct fuzz *f)
 	char data, room[CMSG_SPACE(sizeof(int))];
 	struct iovec iov = { &data, 1 };
 	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = room, .msg_controllen = sizeof(room),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = room,
+		.msg_controllen = sizeof(room),
 	};
 	struct cmsghdr *cmsg;
 	int fd;
@@ -164,5 +172,5 @@ const struct fuzz_op fuzz_prime_ops[] = {
 	{ "drm-cap", 20, true, run_cap },
 	{ "send", 10, false, run_send },
 	{ "receive", 10, false, run_receive },
-	{ }
+	{}
 };

@@ -60,7 +60,8 @@ bool fuzz_report(const struct fuzz_config *cfg, const struct fuzz_shared *shared
 		add(&all, &sum);
 	}
 	printf("# %" PRIu64 " calls in %.0f s (%.0f a second), %" PRIu64 " made wrong, "
-	       "%.1f%% succeeded\n", all.calls, seconds, all.calls / seconds, all.wrong,
+	       "%.1f%% succeeded\n",
+	       all.calls, seconds, all.calls / seconds, all.wrong,
 	       all.calls ? 100.0 * all.ok / all.calls : 0);
 	if (all.ok * 100 < all.calls * need || !all.calls) {
 		printf("# fewer than %u%% succeeded\n", need);
@@ -89,8 +90,11 @@ static bool settles(const char *path, const char *key)
 
 static bool check_gpu(const struct hgm_gpu *gpu)
 {
-	static const char * const keys[] = {
-		"live_maps", "releasing_bytes", "quarantined_bytes", "p2p_busy_pages",
+	static const char *const keys[] = {
+		"live_maps",
+		"releasing_bytes",
+		"quarantined_bytes",
+		"p2p_busy_pages",
 	};
 	struct drm_refgpu_device_info info;
 	char path[2 * HGM_PATH];

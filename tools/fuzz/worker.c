@@ -19,7 +19,7 @@ unsigned int fuzz_nr_ops;
 static unsigned int total_weight, nr_rare;
 
 /* They take seconds: one in so many calls instead of by weight */
-#define FUZZ_RARE	10000
+#define FUZZ_RARE 10000
 
 static void add_ops(const struct fuzz_op *ops)
 {
@@ -56,7 +56,7 @@ static unsigned int pick_op(struct fuzz *f)
 	uint64_t first = f->slot->calls - 100;
 	unsigned int i;
 
-	if (first < nr_rare)	/* once for certain */
+	if (first < nr_rare) /* once for certain */
 		return pick_rare(first);
 	if (!fuzz_below(f, FUZZ_RARE))
 		return pick_rare(fuzz_below(f, nr_rare));
@@ -106,7 +106,7 @@ static bool go_on(struct fuzz *f)
 void fuzz_worker(const struct fuzz_config *cfg, struct fuzz_shared *shared,
 		 unsigned int n, int post)
 {
-	static struct fuzz f;	/* too large for a stack */
+	static struct fuzz f; /* too large for a stack */
 	struct rlimit no_core = { 0, 0 };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -10,7 +10,7 @@
 
 #include "hgmu.h"
 
-#define CRC32C_POLY	0x82f63b78u	/* reflected */
+#define CRC32C_POLY 0x82f63b78u /* reflected */
 
 static uint32_t table[8][256];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -75,7 +75,7 @@ uint32_t hgm_seq_crc(size_t len, uint32_t pattern, uint64_t seed)
 	pthread_once(&once, make_table);
 	for (size_t i = 0; i + 1 < len / 4; i += 2)
 		crc = step8(crc, hgm_seq_word(pattern, seed + i) |
-			    (uint64_t)hgm_seq_word(pattern, seed + i + 1) << 32);
+					 (uint64_t)hgm_seq_word(pattern, seed + i + 1) << 32);
 	crc = ~crc;
 	if (len / 4 % 2) {
 		uint32_t last = hgm_seq_word(pattern, seed + len / 4 - 1);

@@ -15,7 +15,7 @@
 
 #include "hgmu.h"
 
-#define HGM_MAX_GPUS	8
+#define HGM_MAX_GPUS 8
 
 int hgm_gpu_count(void)
 {
@@ -207,7 +207,9 @@ int hgm_bo_create(int fd, uint64_t size, uint32_t placement, uint32_t flags,
 		  uint32_t *handle)
 {
 	struct drm_refgpu_bo_create arg = {
-		.size = size, .placement = placement, .flags = flags,
+		.size = size,
+		.placement = placement,
+		.flags = flags,
 	};
 	int ret = hgm_ioctl(fd, DRM_IOCTL_REFGPU_BO_CREATE, &arg);
 
@@ -232,7 +234,9 @@ int hgm_bo_info(int fd, uint32_t handle, struct drm_refgpu_bo_info *info)
 int hgm_bo_move(int fd, uint32_t handle, uint32_t placement, uint32_t flags)
 {
 	struct drm_refgpu_bo_move arg = {
-		.handle = handle, .placement = placement, .flags = flags,
+		.handle = handle,
+		.placement = placement,
+		.flags = flags,
 	};
 
 	return hgm_ioctl(fd, DRM_IOCTL_REFGPU_BO_MOVE, &arg);
@@ -241,7 +245,8 @@ int hgm_bo_move(int fd, uint32_t handle, uint32_t placement, uint32_t flags)
 int hgm_bo_wait(int fd, uint32_t handle, int64_t timeout_ns)
 {
 	struct drm_refgpu_bo_wait arg = {
-		.handle = handle, .timeout_ns = timeout_ns,
+		.handle = handle,
+		.timeout_ns = timeout_ns,
 	};
 
 	return hgm_ioctl(fd, DRM_IOCTL_REFGPU_BO_WAIT, &arg);
@@ -251,7 +256,10 @@ int hgm_bo_fill(int fd, uint32_t handle, uint64_t offset, uint64_t size,
 		uint32_t pattern)
 {
 	struct drm_refgpu_bo_fill arg = {
-		.handle = handle, .offset = offset, .size = size, .pattern = pattern,
+		.handle = handle,
+		.offset = offset,
+		.size = size,
+		.pattern = pattern,
 	};
 
 	return hgm_ioctl(fd, DRM_IOCTL_REFGPU_BO_FILL, &arg);
@@ -261,8 +269,12 @@ int hgm_bo_fill_seq(int fd, uint32_t handle, uint64_t offset, uint64_t size,
 		    uint32_t pattern, uint64_t seed)
 {
 	struct drm_refgpu_bo_fill arg = {
-		.handle = handle, .flags = REFGPU_FILL_SEQ, .offset = offset,
-		.size = size, .pattern = pattern, .seed = seed,
+		.handle = handle,
+		.flags = REFGPU_FILL_SEQ,
+		.offset = offset,
+		.size = size,
+		.pattern = pattern,
+		.seed = seed,
 	};
 
 	return hgm_ioctl(fd, DRM_IOCTL_REFGPU_BO_FILL, &arg);
@@ -272,7 +284,9 @@ int hgm_bo_crc(int fd, uint32_t handle, uint64_t offset, uint64_t size,
 	       uint32_t *crc)
 {
 	struct drm_refgpu_bo_crc arg = {
-		.handle = handle, .offset = offset, .size = size,
+		.handle = handle,
+		.offset = offset,
+		.size = size,
 	};
 	int ret = hgm_ioctl(fd, DRM_IOCTL_REFGPU_BO_CRC, &arg);
 
@@ -284,8 +298,11 @@ int hgm_bo_copy(int fd, uint32_t src, uint64_t src_offset, uint32_t dst,
 		uint64_t dst_offset, uint64_t size)
 {
 	struct drm_refgpu_bo_copy arg = {
-		.src_handle = src, .dst_handle = dst, .src_offset = src_offset,
-		.dst_offset = dst_offset, .size = size,
+		.src_handle = src,
+		.dst_handle = dst,
+		.src_offset = src_offset,
+		.dst_offset = dst_offset,
+		.size = size,
 	};
 
 	return hgm_ioctl(fd, DRM_IOCTL_REFGPU_BO_COPY, &arg);
@@ -307,7 +324,8 @@ void *hgm_bo_mmap(int fd, uint32_t handle, uint64_t size)
 int hgm_bo_export(int fd, uint32_t handle, int *dmabuf)
 {
 	struct drm_prime_handle arg = {
-		.handle = handle, .flags = DRM_CLOEXEC | DRM_RDWR,
+		.handle = handle,
+		.flags = DRM_CLOEXEC | DRM_RDWR,
 	};
 	int ret = hgm_ioctl(fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &arg);
 

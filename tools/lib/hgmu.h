@@ -18,11 +18,11 @@
 #include <drm/refgpu_drm.h>
 #include <rdma/refnic-abi.h>
 
-#define HGM_MIB		((uint64_t)1 << 20)
-#define HGM_PAGE	((uint64_t)4096)
-#define HGM_PATH	192
+#define HGM_MIB ((uint64_t)1 << 20)
+#define HGM_PAGE ((uint64_t)4096)
+#define HGM_PATH 192
 
-#define HGM_ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define HGM_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* util.c: time, random numbers, percentiles, files */
 
@@ -68,7 +68,7 @@ static inline uint32_t hgm_seq_word(uint32_t pattern, uint64_t index)
 /* pci.c: find devices, bind and unbind drivers */
 
 struct hgm_pci_name {
-	char name[16];		/* 0000:01:00.0 */
+	char name[16]; /* 0000:01:00.0 */
 };
 
 int hgm_pci_list(const char *driver, struct hgm_pci_name *out, int max);
@@ -83,11 +83,11 @@ bool hgm_module_loaded(const char *name);
 
 struct hgm_gpu {
 	int fd;
-	int card;			/* minor of the primary node */
-	int render;			/* minor of the render node */
+	int card;   /* minor of the primary node */
+	int render; /* minor of the render node */
 	char pci[16];
-	char core[HGM_PATH];		/* debugfs: the library's region */
-	char dri[HGM_PATH];		/* debugfs: the DRM device */
+	char core[HGM_PATH]; /* debugfs: the library's region */
+	char dri[HGM_PATH];  /* debugfs: the DRM device */
 };
 
 int hgm_gpu_count(void);
@@ -132,7 +132,7 @@ struct ibv_mr;
 struct hgm_nic {
 	struct ibv_context *ctx;
 	struct ibv_pd *pd;
-	char name[64];			/* refnic0 */
+	char name[64]; /* refnic0 */
 	char pci[16];
 	char debugfs[HGM_PATH];
 };

@@ -9,9 +9,9 @@
 
 #include "stream.h"
 
-#define SQUEEZE_BO	(64 * HGM_MIB)
-#define SQUEEZE_MAX	64
-#define SCRIBBLE	0xdeadbeefu
+#define SQUEEZE_BO (64 * HGM_MIB)
+#define SQUEEZE_MAX 64
+#define SCRIBBLE 0xdeadbeefu
 
 int stream_placement(struct stream *st, uint32_t *placement)
 {

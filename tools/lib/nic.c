@@ -16,7 +16,7 @@
 #include "hgmu.h"
 #include "refnicdv.h"
 
-#define HGM_MAX_NICS	8
+#define HGM_MAX_NICS 8
 
 int hgm_nic_count(void)
 {
@@ -142,8 +142,10 @@ int hgm_nic_crc(struct hgm_nic *nic, const struct ibv_mr *mr, uint64_t offset,
 		uint64_t len, uint32_t *crc)
 {
 	struct refnic_dma_req req = {
-		.op = REFNIC_DMA_CRC, .src_lkey = mr->lkey,
-		.src_offset = offset, .len = len,
+		.op = REFNIC_DMA_CRC,
+		.src_lkey = mr->lkey,
+		.src_offset = offset,
+		.len = len,
 	};
 	struct refnic_dma_resp resp = { 0 };
 	int ret = hgm_nic_dma(nic, &req, &resp);
@@ -156,8 +158,12 @@ int hgm_nic_fill(struct hgm_nic *nic, const struct ibv_mr *mr, uint64_t offset,
 		 uint64_t len, uint32_t pattern, uint64_t seed)
 {
 	struct refnic_dma_req req = {
-		.op = REFNIC_DMA_FILL_SEQ, .dst_lkey = mr->lkey,
-		.dst_offset = offset, .len = len, .pattern = pattern, .seed = seed,
+		.op = REFNIC_DMA_FILL_SEQ,
+		.dst_lkey = mr->lkey,
+		.dst_offset = offset,
+		.len = len,
+		.pattern = pattern,
+		.seed = seed,
 	};
 	struct refnic_dma_resp resp = { 0 };
 
@@ -168,8 +174,12 @@ int hgm_nic_copy(struct hgm_nic *nic, const struct ibv_mr *src, uint64_t src_off
 		 const struct ibv_mr *dst, uint64_t dst_offset, uint64_t len)
 {
 	struct refnic_dma_req req = {
-		.op = REFNIC_DMA_COPY, .src_lkey = src->lkey, .dst_lkey = dst->lkey,
-		.src_offset = src_offset, .dst_offset = dst_offset, .len = len,
+		.op = REFNIC_DMA_COPY,
+		.src_lkey = src->lkey,
+		.dst_lkey = dst->lkey,
+		.src_offset = src_offset,
+		.dst_offset = dst_offset,
+		.len = len,
 	};
 	struct refnic_dma_resp resp = { 0 };
 

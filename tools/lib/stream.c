@@ -12,7 +12,7 @@
 
 #include "stream.h"
 
-#define SCRIBBLE	0xdeadbeefu
+#define SCRIBBLE 0xdeadbeefu
 
 static bool gate_enter(struct stream *st, bool writer)
 {
@@ -53,7 +53,7 @@ static void note(struct stream *st, int ret, uint32_t got, uint32_t want)
 	if (ret) {
 		atomic_fetch_add(&st->failures, 1);
 		atomic_store(&st->last_error, ret);
-		hgm_sleep_us(1000);	/* an error is not to become a busy loop */
+		hgm_sleep_us(1000); /* an error is not to become a busy loop */
 	} else if (got != want) {
 		atomic_fetch_add(&st->mismatches, 1);
 	}

@@ -17,15 +17,15 @@
 
 #include "hgmu.h"
 
-#define STREAM_CHUNK		HGM_MIB
-#define STREAM_MAX_NICS		2
-#define STREAM_MAX_CHUNKS	1024
-#define STREAM_PATTERNS		16
+#define STREAM_CHUNK HGM_MIB
+#define STREAM_MAX_NICS 2
+#define STREAM_MAX_CHUNKS 1024
+#define STREAM_PATTERNS 16
 
 enum stream_gate_level {
 	STREAM_RUN,
-	STREAM_READ_ONLY,	/* writers stand still */
-	STREAM_STOP,		/* nobody does DMA */
+	STREAM_READ_ONLY, /* writers stand still */
+	STREAM_STOP,	  /* nobody does DMA */
 };
 
 /* The buffer's home on one GPU */
@@ -60,7 +60,7 @@ struct stream {
 	unsigned int chunks;
 	struct hgm_nic *nic[STREAM_MAX_NICS];
 	struct stream_home home[2];
-	unsigned int cur;		/* home[] in use */
+	unsigned int cur; /* home[] in use */
 	uint32_t expect[STREAM_MAX_CHUNKS];
 	struct stream_pattern patterns[STREAM_PATTERNS];
 	struct stream_worker worker[2 * STREAM_MAX_NICS];
@@ -71,9 +71,9 @@ struct stream {
 	unsigned int readers, writers;
 	bool quit;
 	/* results */
-	_Atomic uint64_t bytes;		/* asked of the NICs */
+	_Atomic uint64_t bytes; /* asked of the NICs */
 	_Atomic uint64_t mismatches;
-	_Atomic uint64_t failures;	/* requests that ended in an error */
+	_Atomic uint64_t failures; /* requests that ended in an error */
 	_Atomic int last_error;
 };
 

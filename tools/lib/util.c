@@ -14,7 +14,7 @@
 
 #include "hgmu.h"
 
-#define NSEC_PER_SEC	1000000000ULL
+#define NSEC_PER_SEC 1000000000ULL
 
 uint64_t hgm_now_ns(void)
 {
@@ -72,7 +72,7 @@ uint64_t hgm_seed_pick(const char *given)
 		return strtoull(given, NULL, 0);
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		seed = hgm_now_ns();
-	return seed & 0xffffffff;	/* short enough to be typed again */
+	return seed & 0xffffffff; /* short enough to be typed again */
 }
 
 int hgm_samples_add(struct hgm_samples *s, uint64_t value)

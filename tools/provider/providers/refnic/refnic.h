@@ -9,8 +9,8 @@
 #include <rdma/refnic-abi.h>
 
 /* As in rdma/refnic/refnic_regs.h, which user space has no other use for. */
-#define REFNIC_PCI_VENDOR	0x1234
-#define REFNIC_PCI_DEVICE	0x484e
+#define REFNIC_PCI_VENDOR 0x1234
+#define REFNIC_PCI_DEVICE 0x484e
 
 struct refnic_device {
 	struct verbs_device vdev;
