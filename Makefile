@@ -19,7 +19,7 @@ obj-$(CONFIG_INFINIBAND_HGM) += rdma/
 else
 
 # ---- Commands. Everything real is a script in lab/.
-.PHONY: help demo test bench check docs vm modules user qemu tree in-tree \
+.PHONY: help demo test bench coverage check docs vm modules user qemu tree in-tree \
 	install-headers clean
 .DEFAULT_GOAL := help
 
@@ -27,6 +27,7 @@ help:
 	@echo 'make demo            boot the VM in each topology and do the main job'
 	@echo 'make test            all tests on the stock kernel'
 	@echo 'make bench           figures beside their baselines'
+	@echo 'make coverage        which lines and error labels the tests reach (long)'
 	@echo 'make check           static checks'
 	@echo 'make docs            HTML documentation'
 	@echo 'make vm              a shell in the VM with everything loaded'
@@ -39,6 +40,9 @@ help:
 
 demo test bench:
 	@lab/$@ $(TOPOLOGIES)
+
+coverage:
+	@lab/coverage $(TESTS)
 
 check:
 	@lab/check/run

@@ -27,4 +27,6 @@ kernel_use() {
 		--bind "$KERNEL_ARTEFACT:/usr/src/hgm-kernel")
 	KARGS=(CONFIG_HGM_KUNIT_TEST=y CONFIG_DRM_HGM_KUNIT_TEST=y
 		CONFIG_INFINIBAND_HGM_KUNIT_TEST=y)
+	# for lab/coverage: our modules count their lines, nothing else does
+	[ "$HGM_KERNEL" != gcov ] || KARGS+=(GCOV_PROFILE=y)
 }
