@@ -7,6 +7,7 @@
 
 #include <linux/mutex.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
 struct dentry;
 struct device;
@@ -23,6 +24,8 @@ enum hgm_test_mode {
 	HGM_TEST_PINNED,	/* peer2peer, pins, unmaps when told */
 	HGM_TEST_FOREVER,	/* peer2peer, pins, cannot be told */
 	HGM_TEST_DEAF,		/* dynamic, ignores what it is told */
+	HGM_TEST_SLOW,		/* dynamic, sleeps before it unmaps */
+	HGM_TEST_EAGER,		/* dynamic, unmaps and at once maps again */
 };
 
 struct hgm_test_slot {
@@ -32,6 +35,7 @@ struct hgm_test_slot {
 	struct sg_table *sgt;
 	bool pinned;
 	unsigned int told;	/* calls of invalidate_mappings */
+	struct work_struct again;	/* of the eager: map again */
 };
 
 struct hgm_test_import {

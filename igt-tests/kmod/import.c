@@ -10,6 +10,7 @@
  * "address length" for each entry of the table.
  */
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/module.h>
@@ -40,6 +41,24 @@ static void invalidate_ignore(struct dma_buf_attachment *attach)
 	s->told++;
 }
 
+static void invalidate_slowly(struct dma_buf_attachment *attach)
+{
+	struct hgm_test_slot *s = attach->importer_priv;
+
+	s->told++;
+	if (s->sgt)
+		msleep(20);
+	unmap_locked(s);
+}
+
+static void invalidate_eagerly(struct dma_buf_attachment *attach)
+{
+	struct hgm_test_slot *s = attach->importer_priv;
+
+	invalidate_unmap(attach);
+	schedule_work(&s->again);
+}
+
 static const struct dma_buf_attach_ops p2p_ops = {
 	.allow_peer2peer = true,
 	.invalidate_mappings = invalidate_unmap,
@@ -52,6 +71,16 @@ static const struct dma_buf_attach_ops ram_ops = {
 static const struct dma_buf_attach_ops deaf_ops = {
 	.allow_peer2peer = true,
 	.invalidate_mappings = invalidate_ignore,
+};
+
+static const struct dma_buf_attach_ops slow_ops = {
+	.allow_peer2peer = true,
+	.invalidate_mappings = invalidate_slowly,
+};
+
+static const struct dma_buf_attach_ops eager_ops = {
+	.allow_peer2peer = true,
+	.invalidate_mappings = invalidate_eagerly,
 };
 
 /* Pins and offers no way to revoke: the callback is missing */
@@ -70,6 +99,8 @@ static const struct {
 	[HGM_TEST_PINNED] = { "pinned", &p2p_ops, true },
 	[HGM_TEST_FOREVER] = { "forever", &forever_ops, true },
 	[HGM_TEST_DEAF] = { "deaf", &deaf_ops, false },
+	[HGM_TEST_SLOW] = { "slow", &slow_ops, false },
+	[HGM_TEST_EAGER] = { "eager", &eager_ops, false },
 };
 
 static int map_slot(struct hgm_test_slot *s)
@@ -98,12 +129,20 @@ static int map_slot(struct hgm_test_slot *s)
 	return ret;
 }
 
+/* A failure is told by the next who asks */
+static void map_again(struct work_struct *work)
+{
+	map_slot(container_of(work, struct hgm_test_slot, again));
+}
+
 static void let_go(struct hgm_test_slot *s)
 {
 	struct dma_buf *dmabuf;
 
 	if (!s->attach)
 		return;
+	/* a move between here and the detach must not map once more */
+	disable_work_sync(&s->again);
 	dmabuf = s->attach->dmabuf;
 	dma_resv_lock(dmabuf->resv, NULL);
 	unmap_locked(s);
@@ -112,6 +151,7 @@ static void let_go(struct hgm_test_slot *s)
 	s->pinned = false;
 	dma_resv_unlock(dmabuf->resv);
 	dma_buf_detach(dmabuf, s->attach);
+	enable_work(&s->again);
 	dma_buf_put(dmabuf);
 	s->attach = NULL;
 	s->mode = HGM_TEST_NONE;
@@ -205,8 +245,10 @@ void hgm_test_import_init(struct hgm_test_import *im, struct device *dev,
 {
 	im->dev = dev;
 	mutex_init(&im->lock);
-	for (int i = 0; i < HGM_TEST_SLOTS; i++)
+	for (int i = 0; i < HGM_TEST_SLOTS; i++) {
 		im->slot[i].import = im;
+		INIT_WORK(&im->slot[i].again, map_again);
+	}
 	debugfs_create_file("import", 0600, dir, im, &import_fops);
 }
 
