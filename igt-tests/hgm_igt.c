@@ -75,6 +75,8 @@ void hgm_reset_injections(void)
 			igt_assert_f(hgm_nic_inject(&nic[i], on_nic[k], 0) == 0,
 				     "%s/%s\n", nic[i].debugfs, on_nic[k]);
 	hgm_file_write_u64("/sys/module/hgm/parameters/revoke_timeout_ms", 5000);
+	hgm_file_write_u64("/sys/module/hgm/parameters/map_lifetime_ms", 0);
+	hgm_file_write_u64("/sys/module/refnic/parameters/invalidate_timeout_ms", 1000);
 }
 
 uint64_t hgm_stat(unsigned int g, const char *key)
@@ -133,10 +135,9 @@ static void clear_oracle(void)
 		hgm_gpu_inject(&gpu[i], "oracle_late", 0);
 }
 
-void hgm_run(void (*fn)(void))
+/* The first half of hgm_run(), for what leaves no devices behind */
+void hgm_run_begin(void)
 {
-	struct refnic_stats before[HGM_TEST_NICS], after;
-
 	seed = hgm_seed_pick(seed_given);
 	rng.state = seed;
 	igt_info("seed %" PRIu64 "\n", seed);
@@ -148,6 +149,13 @@ void hgm_run(void (*fn)(void))
 	hgm_reset_injections();
 	clear_oracle();
 	hgm_late_expected = false;
+}
+
+void hgm_run(void (*fn)(void))
+{
+	struct refnic_stats before[HGM_TEST_NICS], after;
+
+	hgm_run_begin();
 	for (int i = 0; hgm_need_nics && i < HGM_TEST_NICS; i++)
 		igt_assert_eq(hgm_nic_stats(&nic[i], &before[i]), 0);
 	fn();

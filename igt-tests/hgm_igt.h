@@ -37,6 +37,7 @@ int hgm_option(int opt, int opt_index, void *data);
 
 #define hgm_igt_main() igt_main_args("", hgm_options, hgm_help, hgm_option, NULL)
 
+void hgm_run_begin(void);
 void hgm_run(void (*fn)(void));
 void hgm_run_table(const struct hgm_subtest *table, unsigned int n);
 
