@@ -19,13 +19,14 @@ obj-$(CONFIG_INFINIBAND_HGM) += rdma/
 else
 
 # ---- Commands. Everything real is a script in lab/.
-.PHONY: help demo test bench coverage check docs vm modules user qemu tree in-tree \
-	install-headers clean
+.PHONY: help demo test soak bench coverage check docs vm modules user qemu tree \
+	in-tree install-headers clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo            boot the VM in each topology and do the main job'
 	@echo 'make test            all tests on the stock kernel'
+	@echo 'make soak MINUTES=N  random load, and devices that come and go, for so long'
 	@echo 'make bench           figures beside their baselines'
 	@echo 'make coverage        which lines and error labels the tests reach (long)'
 	@echo 'make check           static checks'
@@ -43,6 +44,9 @@ demo test bench:
 
 coverage:
 	@lab/coverage $(TESTS)
+
+soak:
+	@lab/soak $(MINUTES)
 
 check:
 	@lab/check/run

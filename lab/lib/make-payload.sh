@@ -12,7 +12,7 @@ cp -r "$LAB/guest" "$p/opt/hgm/guest"
 cp "$run" "$p/opt/hgm/run"
 {
 	echo "export HGM_MODDIR=/usr/lib/modules/$kernel/extra"
-	for v in SEED HGM_DEBUG HGM_KERNEL; do
+	for v in SEED HGM_DEBUG HGM_KERNEL HGM_IGT_TIMEOUT HGM_SECONDS HGM_MOVES HGM_CYCLES; do
 		[ -z "${!v-}" ] || printf 'export %s=%q\n' "$v" "${!v}"
 	done
 } >"$p/opt/hgm/env"
