@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+import tsc
+
 # switch: all behind one switch. host: a root port each, and a CPU whose host
 # bridge the kernel trusts with peer-to-peer. none: the same, and one it does not.
 TOPOLOGIES = ("switch", "host", "none")
@@ -34,6 +36,12 @@ def accel():
     if virt and os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "kvm"
     return "tcg,thread=multi"
+
+
+def clock():
+    """Spare a TCG guest the calibration of its clock, see tsc.py."""
+    khz = tsc.khz() if accel() != "kvm" else None
+    return f" tsc_early_khz={khz}" if khz else ""
 
 
 def device_types(qemu):
@@ -101,7 +109,7 @@ def disk(ident, path, readonly=True):
 
 
 def command_line(opt, run):
-    append = KERNEL + (DETECTORS if opt.kernel != "stock" else "")
+    append = KERNEL + clock() + (DETECTORS if opt.kernel != "stock" else "")
     append += f" lab.modules={opt.modules.replace('?', ':')}"
     if opt.shell:
         append += " lab.shell"
