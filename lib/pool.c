@@ -38,16 +38,11 @@ void hgm_pool_init_lock(struct mutex *lock)
 	mutex_init(lock);
 }
 
-static void hgm_pool_destroy(void *data)
+static void hgm_pool_free_all(struct hgm_pool *pool)
 {
-	struct hgm_pool *pool = data;
 	struct hgm_chunk *chunk;
 	unsigned long index;
 
-	/* peers must let go of what was freed under them */
-	hgm_region_unplug(pool->region);
-	wait_var_event(&pool->pending, !atomic_read(&pool->pending));
-	/* what the driver has not freed dies with the device */
 	xa_for_each(&pool->chunks, index, chunk) {
 		gpu_buddy_free_list(&pool->mm, &chunk->blocks, 0);
 		kfree(chunk);
@@ -57,6 +52,17 @@ static void hgm_pool_destroy(void *data)
 	mutex_destroy(&pool->lock);
 	hgm_region_put(pool->region);
 	kfree(pool);
+}
+
+static void hgm_pool_destroy(void *data)
+{
+	struct hgm_pool *pool = data;
+
+	/* peers must let go of what was freed under them */
+	hgm_region_unplug(pool->region);
+	wait_var_event(&pool->pending, !atomic_read(&pool->pending));
+	/* what the driver has not freed dies with the device */
+	hgm_pool_free_all(pool);
 }
 
 /**
@@ -87,8 +93,13 @@ struct hgm_pool *devm_hgm_pool_create(struct hgm_region *region)
 	gpu_buddy_driver_set_lock(&pool->mm, &pool->lock);
 	xa_init(&pool->chunks);
 	atomic_set(&pool->pending, 0);
-	err = devm_add_action_or_reset(region->dev, hgm_pool_destroy, pool);
-	return err ? ERR_PTR(err) : pool;
+	err = devm_add_action(region->dev, hgm_pool_destroy, pool);
+	if (err) {
+		/* not by the action: the region lives on */
+		hgm_pool_free_all(pool);
+		return ERR_PTR(err);
+	}
+	return pool;
 }
 EXPORT_SYMBOL_GPL(devm_hgm_pool_create);
 
