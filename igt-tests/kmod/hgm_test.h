@@ -5,6 +5,7 @@
 #ifndef HGM_TEST_H
 #define HGM_TEST_H
 
+#include <linux/hgm_alloc.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
@@ -12,6 +13,8 @@
 struct dentry;
 struct device;
 struct dma_buf_attachment;
+struct page;
+struct pci_dev;
 struct sg_table;
 
 #define HGM_TEST_SLOTS	4
@@ -49,5 +52,20 @@ struct hgm_test_import {
 void hgm_test_import_init(struct hgm_test_import *im, struct device *dev,
 			  struct dentry *dir);
 void hgm_test_import_fini(struct hgm_test_import *im);
+
+/* What the entries of the API are called with, see api.c */
+struct hgm_test_api {
+	struct pci_dev *pdev;
+	struct mutex lock;	/* guards what follows */
+	void *group;		/* devres group of the region, or NULL */
+	struct hgm_region *region;
+	struct hgm_pool *pool;
+	struct hgm_extent vram;
+	struct device *peer;
+	struct page *page;
+};
+
+void hgm_test_api_init(struct hgm_test_api *api, struct pci_dev *pdev, struct dentry *dir);
+void hgm_test_api_fini(struct hgm_test_api *api);
 
 #endif /* HGM_TEST_H */

@@ -28,6 +28,7 @@ struct hgm_test {
 	void *group;		/* devres group of the live region, or NULL */
 	int result;
 	struct hgm_test_import import;
+	struct hgm_test_api api;
 };
 
 static struct hgm_region *create(struct hgm_test *t, int bar, u64 offset,
@@ -135,6 +136,7 @@ static int hgm_test_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	debugfs_create_file_unsafe("release", 0200, t->dir, t, &release_fops);
 	debugfs_create_file_unsafe("dma_bits", 0200, t->dir, t, &dma_bits_fops);
 	hgm_test_import_init(&t->import, &pdev->dev, t->dir);
+	hgm_test_api_init(&t->api, pdev, t->dir);
 	pci_set_drvdata(pdev, t);
 	return 0;
 }
@@ -145,6 +147,7 @@ static void hgm_test_remove(struct pci_dev *pdev)
 
 	debugfs_remove(t->dir);
 	hgm_test_import_fini(&t->import);
+	hgm_test_api_fini(&t->api);
 	release(t);
 }
 

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * hgm-failnth: each entry of the interface, with its first allocation failing,
+ * then its second, until there is none left to fail.
+ *
+ * Functions that return int return 0 or a negative errno.
+ */
+#ifndef HGM_FAILNTH_H
+#define HGM_FAILNTH_H
+
+#include "hgmu.h"
+
+#define FN_GPUS 2
+#define FN_HOGS 64
+#define FN_SIZE (256 * 1024ULL)
+
+/* What an entry works on; whatever its functions need between each other */
+struct fn {
+	struct hgm_gpu gpu[FN_GPUS];
+	unsigned int gpus;
+	struct hgm_nic nic;
+	char nic1[16];		  /* PCI name of a NIC that is not open, or "" */
+	int fd;			  /* of the first GPU, for short */
+	uint32_t bo, other, made; /* handles in the first GPU's file, 0: none */
+	int far_fd;		  /* file of the second GPU or another of the first */
+	uint32_t far;		  /* handle there */
+	int dmabuf, out;	  /* descriptors, -1: none */
+	char *map;
+	struct ibv_mr *mr;
+	struct ibv_pd *pd;
+	int api; /* hgm_test/api, hgm_test/import */
+	uint32_t hog[FN_HOGS];
+	unsigned int hogs;
+};
+
+/**
+ * struct fn_entry - one way into the drivers
+ * @name: for the report
+ * @prepare: once, before the sweep; and its opposite @cleanup; optional
+ * @setup: before each call, not under injection; optional
+ * @call: under injection.  After an error all is as it was, and calling it again
+ *	works
+ * @check: contents and state after the call that worked; optional
+ * @undo: of @call; optional
+ * @finish: of @setup; optional
+ * @sample: there are too many allocations: take about so many of them
+ * @moves: a failed call may have changed where the buffer is
+ */
+struct fn_entry {
+	const char *name;
+	int (*prepare)(struct fn *fn);
+	int (*setup)(struct fn *fn);
+	int (*call)(struct fn *fn);
+	int (*check)(struct fn *fn);
+	void (*undo)(struct fn *fn);
+	void (*finish)(struct fn *fn);
+	void (*cleanup)(struct fn *fn);
+	unsigned int sample;
+	bool moves;
+};
+
+extern const struct fn_entry fn_gpu_entries[];
+extern const struct fn_entry fn_share_entries[];
+extern const struct fn_entry fn_nic_entries[];
+extern const struct fn_entry fn_kernel_entries[];
+extern const struct fn_entry fn_driver_entries[];
+
+/* inject.c */
+int fn_inject_init(void);
+void fn_inject_fini(void);
+void fn_arm(unsigned int nth);
+void fn_disarm(void);
+unsigned int fn_left(void); /* after fn_disarm(); 0: it has fired */
+
+/* snap.c: what there is */
+struct fn_snap {
+	uint64_t value[32];
+	bool slow;
+};
+
+void fn_snap(struct fn *fn, struct fn_snap *snap, bool slow);
+bool fn_settles(struct fn *fn, const struct fn_snap *want, bool moves);
+
+/* gpu.c: helpers of more than one file */
+int fn_make(struct fn *fn, uint32_t place, uint32_t *handle);
+int fn_contents(struct fn *fn, uint32_t handle);
+void fn_drop(struct fn *fn, uint32_t *handle);
+void fn_close(int *fd);
+int fn_setup_vram(struct fn *fn);
+int fn_setup_ram(struct fn *fn);
+void fn_finish_bo(struct fn *fn);
+int fn_check_bo(struct fn *fn);
+
+#endif /* HGM_FAILNTH_H */

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * The ioctls of refgpu.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <drm/drm.h>
+
+#include "failnth.h"
+
+#define PATTERN 0x6e746800u
+
+void fn_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void fn_drop(struct fn *fn, uint32_t *handle)
+{
+	if (*handle)
+		hgm_bo_close(fn->fd, *handle);
+	*handle = 0;
+}
+
+/* A buffer that may be anywhere, is there, and has contents */
+int fn_make(struct fn *fn, uint32_t place, uint32_t *handle)
+{
+	int ret = hgm_bo_create(fn->fd, FN_SIZE, REFGPU_PLACE_VRAM | REFGPU_PLACE_RAM,
+				REFGPU_BO_VISIBLE, handle);
+
+	ret = ret ? ret : hgm_bo_move(fn->fd, *handle, place, 0);
+	ret = ret ? ret : hgm_bo_fill_seq(fn->fd, *handle, 0, FN_SIZE, PATTERN, 0);
+	return ret ? ret : hgm_bo_wait(fn->fd, *handle, INT64_MAX);
+}
+
+int fn_contents(struct fn *fn, uint32_t handle)
+{
+	uint32_t crc;
+	int ret = hgm_bo_crc(fn->fd, handle, 0, FN_SIZE, &crc);
+
+	if (!ret && crc != hgm_seq_crc(FN_SIZE, PATTERN, 0))
+		ret = -EILSEQ;
+	return ret;
+}
+
+int fn_setup_vram(struct fn *fn)
+{
+	return fn_make(fn, REFGPU_PLACE_VRAM, &fn->bo);
+}
+
+int fn_setup_ram(struct fn *fn)
+{
+	return fn_make(fn, REFGPU_PLACE_RAM, &fn->bo);
+}
+
+void fn_finish_bo(struct fn *fn)
+{
+	fn_drop(fn, &fn->bo);
+	fn_drop(fn, &fn->other);
+}
+
+int fn_check_bo(struct fn *fn)
+{
+	return fn_contents(fn, fn->bo);
+}
+
+static int call_open(struct fn *fn)
+{
+	fn->out = hgm_gpu_reopen(&fn->gpu[0]);
+	return fn->out < 0 ? fn->out : 0;
+}
+
+static void undo_out(struct fn *fn)
+{
+	fn_close(&fn->out);
+}
+
+static int call_info(struct fn *fn)
+{
+	struct drm_refgpu_device_info info;
+
+	return hgm_gpu_info(fn->fd, &info);
+}
+
+static int create(struct fn *fn, uint32_t places, uint32_t flags)
+{
+	return hgm_bo_create(fn->fd, FN_SIZE, places, flags, &fn->made);
+}
+
+static int call_create_vram(struct fn *fn)
+{
+	return create(fn, REFGPU_PLACE_VRAM, 0);
+}
+
+static int call_create_ram(struct fn *fn)
+{
+	return create(fn, REFGPU_PLACE_RAM, 0);
+}
+
+static int call_create_any(struct fn *fn)
+{
+	return create(fn, REFGPU_PLACE_VRAM | REFGPU_PLACE_RAM, REFGPU_BO_VISIBLE);
+}
+
+/* It has no contents yet: zeros */
+static int check_made(struct fn *fn)
+{
+	static const uint32_t zeros[FN_SIZE / 4];
+	uint32_t crc;
+	int ret = hgm_bo_crc(fn->fd, fn->made, 0, FN_SIZE, &crc);
+
+	if (ret)
+		return ret;
+	return crc == hgm_crc32c(0, zeros, sizeof(zeros)) ? 0 : -EILSEQ;
+}
+
+static void undo_made(struct fn *fn)
+{
+	fn_drop(fn, &fn->made);
+}
+
+static int call_close(struct fn *fn)
+{
+	int ret = hgm_bo_close(fn->fd, fn->other);
+
+	if (!ret)
+		fn->other = 0;
+	return ret;
+}
+
+static int setup_two(struct fn *fn)
+{
+	int ret = fn_make(fn, REFGPU_PLACE_VRAM, &fn->bo);
+
+	return ret ? ret : fn_make(fn, REFGPU_PLACE_RAM, &fn->other);
+}
+
+static int call_bo_mmap(struct fn *fn)
+{
+	struct drm_refgpu_bo_mmap arg = { .handle = fn->bo };
+
+	return hgm_ioctl(fn->fd, DRM_IOCTL_REFGPU_BO_MMAP, &arg);
+}
+
+static int call_bo_info(struct fn *fn)
+{
+	struct drm_refgpu_bo_info info;
+
+	return hgm_bo_info(fn->fd, fn->bo, &info);
+}
+
+static int call_to_ram(struct fn *fn)
+{
+	return hgm_bo_move(fn->fd, fn->bo, REFGPU_PLACE_RAM, 0);
+}
+
+static int call_to_vram(struct fn *fn)
+{
+	return hgm_bo_move(fn->fd, fn->bo, REFGPU_PLACE_VRAM, 0);
+}
+
+static int call_to_ram_async(struct fn *fn)
+{
+	return hgm_bo_move(fn->fd, fn->bo, REFGPU_PLACE_RAM, REFGPU_MOVE_ASYNC);
+}
+
+static int call_to_vram_async(struct fn *fn)
+{
+	return hgm_bo_move(fn->fd, fn->bo, REFGPU_PLACE_VRAM, REFGPU_MOVE_ASYNC);
+}
+
+static int call_wait(struct fn *fn)
+{
+	return hgm_bo_wait(fn->fd, fn->bo, INT64_MAX);
+}
+
+static int setup_moving(struct fn *fn)
+{
+	int ret = fn_setup_vram(fn);
+
+	return ret ? ret : call_to_ram_async(fn);
+}
+
+static int call_fill(struct fn *fn)
+{
+	return hgm_bo_fill_seq(fn->fd, fn->bo, 0, FN_SIZE, PATTERN, 0);
+}
+
+static int call_crc(struct fn *fn)
+{
+	return fn_contents(fn, fn->bo);
+}
+
+static int call_copy(struct fn *fn)
+{
+	return hgm_bo_copy(fn->fd, fn->bo, 0, fn->other, 0, FN_SIZE);
+}
+
+static int check_copy(struct fn *fn)
+{
+	int ret = fn_contents(fn, fn->bo);
+
+	return ret ? ret : fn_contents(fn, fn->other);
+}
+
+static bool is_in_vram(struct fn *fn, uint32_t handle)
+{
+	struct drm_refgpu_bo_info info;
+
+	return !hgm_bo_info(fn->fd, handle, &info) && info.placement == REFGPU_PLACE_VRAM;
+}
+
+/* Fill VRAM, but for one hole: what is created goes to RAM when there is no room */
+static int prepare_full(struct fn *fn)
+{
+	for (uint64_t size = 32 * HGM_MIB; size >= FN_SIZE; size /= 2) {
+		while (fn->hogs < FN_HOGS) {
+			uint32_t *hog = &fn->hog[fn->hogs];
+			int ret = hgm_bo_create(fn->fd, size, REFGPU_PLACE_VRAM | REFGPU_PLACE_RAM,
+						0, hog);
+
+			if (ret)
+				return ret;
+			fn->hogs++;
+			if (is_in_vram(fn, *hog))
+				continue;
+			fn_drop(fn, &fn->hog[--fn->hogs]);
+			break;
+		}
+	}
+	if (!fn->hogs || fn->hogs == FN_HOGS)
+		return -ENOSPC;
+	fn_drop(fn, &fn->hog[--fn->hogs]);
+	return 0;
+}
+
+static void cleanup_full(struct fn *fn)
+{
+	while (fn->hogs)
+		fn_drop(fn, &fn->hog[--fn->hogs]);
+}
+
+/* One buffer in the hole, the least recently used; another that wants its place */
+static int setup_evict(struct fn *fn)
+{
+	int ret = fn_setup_vram(fn);
+
+	ret = ret ? ret : fn_make(fn, REFGPU_PLACE_RAM, &fn->other);
+	for (unsigned int i = 0; !ret && i < fn->hogs; i++)
+		ret = hgm_bo_move(fn->fd, fn->hog[i], REFGPU_PLACE_VRAM, 0);
+	return ret;
+}
+
+static int call_evict(struct fn *fn)
+{
+	return hgm_bo_move(fn->fd, fn->other, REFGPU_PLACE_VRAM, 0);
+}
+
+/* It was evicted, and nobody else */
+static int check_evict(struct fn *fn)
+{
+	if (is_in_vram(fn, fn->bo) || !is_in_vram(fn, fn->other))
+		return -ENOTUNIQ;
+	for (unsigned int i = 0; i < fn->hogs; i++)
+		if (!is_in_vram(fn, fn->hog[i]))
+			return -ENOTUNIQ;
+	return check_copy(fn);
+}
+
+static int call_shrink(struct fn *fn)
+{
+	(void)fn;
+	return hgm_file_write("/proc/sys/vm/drop_caches", "2");
+}
+
+static int call_reset(struct fn *fn)
+{
+	char path[HGM_PATH];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", fn->gpu[0].pci);
+	return hgm_file_write(path, "1");
+}
+
+/* A reset does not wait for memory: contents may be lost, but then the buffer says so */
+static int check_reset(struct fn *fn)
+{
+	int ret = fn_contents(fn, fn->bo);
+
+	return ret == -EIO ? 0 : ret;
+}
+
+#define BO .finish = fn_finish_bo, .check = fn_check_bo
+
+const struct fn_entry fn_gpu_entries[] = {
+	{ "open", .call = call_open, .undo = undo_out },
+	{ "info", .call = call_info },
+	{ "create-vram", .call = call_create_vram, .check = check_made, .undo = undo_made },
+	{ "create-ram", .call = call_create_ram, .check = check_made, .undo = undo_made },
+	{ "create-any", .call = call_create_any, .check = check_made, .undo = undo_made },
+	{ "close", .setup = setup_two, .call = call_close, BO },
+	{ "bo-mmap", .setup = fn_setup_vram, .call = call_bo_mmap, BO },
+	{ "bo-info", .setup = fn_setup_vram, .call = call_bo_info, BO },
+	{ "move-to-ram", .setup = fn_setup_vram, .call = call_to_ram, BO },
+	{ "move-to-vram", .setup = fn_setup_ram, .call = call_to_vram, BO },
+	{ "move-to-ram-async", .setup = fn_setup_vram, .call = call_to_ram_async, BO },
+	{ "move-to-vram-async", .setup = fn_setup_ram, .call = call_to_vram_async, BO },
+	{ "wait", .setup = setup_moving, .call = call_wait, BO, .moves = true },
+	{ "fill-vram", .setup = fn_setup_vram, .call = call_fill, BO },
+	{ "fill-ram", .setup = fn_setup_ram, .call = call_fill, BO },
+	{ "crc-vram", .setup = fn_setup_vram, .call = call_crc, BO },
+	{ "crc-ram", .setup = fn_setup_ram, .call = call_crc, BO },
+	{ "copy", .setup = setup_two, .call = call_copy, .check = check_copy,
+	  .finish = fn_finish_bo },
+	{ "evict", .prepare = prepare_full, .setup = setup_evict, .call = call_evict,
+	  .check = check_evict, .finish = fn_finish_bo, .cleanup = cleanup_full,
+	  .moves = true },
+	{ "shrink", .setup = fn_setup_ram, .call = call_shrink, BO, .moves = true },
+	{ "reset", .setup = fn_setup_vram, .call = call_reset, .check = check_reset,
+	  .finish = fn_finish_bo, .moves = true },
+	{}
+};
