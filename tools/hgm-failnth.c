@@ -33,10 +33,13 @@ struct tally {
 	unsigned int of; /* allocations there are, when sampled */
 };
 
-/* An allocation failed: nothing else may come of it */
+/*
+ * An allocation failed: nothing else may come of it.  Shmem, which is the RAM of
+ * buffers, says ENOSPC when it gets no inode.
+ */
 static bool errno_is_right(int ret)
 {
-	return ret == -ENOMEM;
+	return ret == -ENOMEM || ret == -ENOSPC;
 }
 
 static bool complain(const struct fn_entry *e, unsigned int nth, const char *what, int ret)
