@@ -157,13 +157,25 @@ static bool wait_count(int (*count)(void), int want)
 	return count() == want;
 }
 
+/* The driver has left it, too: its nodes go before remove() is done */
+static bool wait_gone(const char *pci)
+{
+	char path[HGM_PATH];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", pci);
+	for (int i = 0; i < 300 && !access(path, F_OK); i++)
+		hgm_sleep_us(100000);
+	return access(path, F_OK);
+}
+
 /* The device is pulled, the slot's button is not asked twice */
-static void delete_and_add(const char *id, const char *device, int (*count)(void),
-			   int full)
+static void delete_and_add(const char *id, const char *pci, const char *device,
+			   int (*count)(void), int full)
 {
 	revoke_stream_begin(HGM_TEST_GPUS, SIZE);
 	qmp("{\"execute\":\"device_del\",\"arguments\":{\"id\":\"%s\"%s}}", id, "");
-	igt_assert_f(wait_count(count, full - 1), "%s has not gone\n", id);
+	igt_assert_f(wait_gone(pci), "%s has not gone\n", id);
+	igt_assert_eq(count(), full - 1);
 	end_of_stream();
 	hgm_close_devices();
 	hgm_sleep_us(1000000);
@@ -176,19 +188,23 @@ static void delete_and_add(const char *id, const char *device, int (*count)(void
 static void test_device_del_gpu(void)
 {
 	struct drm_refgpu_device_info info;
-	char device[256];
+	char device[256], pci[16];
 
 	igt_assert_eq(hgm_gpu_info(gpu[0].fd, &info), 0);
 	snprintf(device, sizeof(device), "\"driver\":\"hgm-gpu\",\"bus\":\"port0\","
 					 "\"vram\":%llu,\"visible\":%llu",
 		 info.vram_size, info.visible_size);
-	delete_and_add("gpu0", device, hgm_gpu_count, HGM_TEST_GPUS);
+	strcpy(pci, gpu[0].pci);
+	delete_and_add("gpu0", pci, device, hgm_gpu_count, HGM_TEST_GPUS);
 }
 
 static void test_device_del_nic(void)
 {
-	delete_and_add("nic1", "\"driver\":\"hgm-nic\",\"bus\":\"port3\"", hgm_nic_count,
-		       HGM_TEST_NICS);
+	char pci[16];
+
+	strcpy(pci, nic[1].pci);
+	delete_and_add("nic1", pci, "\"driver\":\"hgm-nic\",\"bus\":\"port3\"",
+		       hgm_nic_count, HGM_TEST_NICS);
 }
 
 /* Surprise removal: reads give all ones, DMA is dropped; then the driver goes */
