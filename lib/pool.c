@@ -43,9 +43,12 @@ static void hgm_pool_free_all(struct hgm_pool *pool)
 	struct hgm_chunk *chunk;
 	unsigned long index;
 
-	xa_for_each(&pool->chunks, index, chunk) {
-		gpu_buddy_free_list(&pool->mm, &chunk->blocks, 0);
-		kfree(chunk);
+	/* the buddy wants to see its lock, although nobody else is here */
+	scoped_guard(mutex, &pool->lock) {
+		xa_for_each(&pool->chunks, index, chunk) {
+			gpu_buddy_free_list(&pool->mm, &chunk->blocks, 0);
+			kfree(chunk);
+		}
 	}
 	xa_destroy(&pool->chunks);
 	gpu_buddy_fini(&pool->mm);

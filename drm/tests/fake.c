@@ -9,6 +9,7 @@
 #include <drm/drm_kunit_helpers.h>
 
 #include <kunit/resource.h>
+#include <linux/atomic.h>
 #include <linux/file.h>
 #include <linux/io.h>
 #include <linux/module.h>
@@ -169,9 +170,12 @@ static void fake_drm_quiesce(void *data)
 
 static struct fake_drm *fake_drm_new(struct kunit *test, unsigned int flags, bool high)
 {
+	static atomic_t serial;
 	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
 	struct fake_drm *fd;
 
+	/* two devices in one test do not share addresses */
+	gpu->provider.bus += atomic_inc_return(&serial) % 1024 * HGM_FAKE_SIZE;
 	fd = drm_kunit_helper_alloc_drm_device_with_driver(test, gpu->dev, struct fake_drm,
 							   drm, &fake_driver);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fd);

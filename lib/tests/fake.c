@@ -97,6 +97,9 @@ struct device *hgm_fake_device(struct kunit *test, const char *name)
 	snprintf(full, 32, "%s.%d", name, atomic_inc_return(&serial));
 	dev = kunit_device_register(test, full);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	/* what a bus gives its devices */
+	dev->dma_parms = devm_kzalloc(dev, sizeof(*dev->dma_parms), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, dev->dma_parms);
 	KUNIT_ASSERT_EQ(test, dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64)), 0);
 	return dev;
 }
