@@ -69,6 +69,7 @@ struct drm_hgm_bo *drm_hgm_bo_alloc(struct drm_hgm_device *hdev, u64 size)
 		return NULL;
 	INIT_LIST_HEAD(&bo->link);
 	INIT_LIST_HEAD(&bo->attachments);
+	INIT_LIST_HEAD(&bo->vmaps);
 	bo->tbo.base.funcs = &drm_hgm_gem_funcs;
 	drm_gem_private_object_init(hdev->drm, &bo->tbo.base, size);
 	return bo;

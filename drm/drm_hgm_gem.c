@@ -23,26 +23,24 @@ static void drm_hgm_gem_free(struct drm_gem_object *obj)
 	ttm_bo_fini(&gem_to_drm_hgm_bo(obj)->tbo);
 }
 
-/* The mapping holds the pages, because unplug takes them from the buffer. */
-static int drm_hgm_vmap_pages(struct ttm_tt *ttm, struct iosys_map *map)
+/*
+ * The mapping holds the pages, because unplug takes them from the buffer.  Not by
+ * VM_MAP_PUT_PAGES: vfree() takes each page for one of order 0 (free_pages_bulk()).
+ */
+static int drm_hgm_vmap_pages(struct drm_hgm_bo *bo, struct iosys_map *map)
 {
-	struct page **pages;
+	struct ttm_tt *ttm = bo->tbo.ttm;
+	struct drm_hgm_hold *hold = drm_hgm_hold_get(ttm);
 	void *vaddr;
 
-	pages = kvmalloc_array(ttm->num_pages, sizeof(*pages), GFP_KERNEL);
-	if (!pages)
+	if (!hold)
 		return -ENOMEM;
-	for (pgoff_t i = 0; i < ttm->num_pages; i++) {
-		pages[i] = ttm->pages[i];
-		get_page(pages[i]);
-	}
-	vaddr = vmap(pages, ttm->num_pages, VM_MAP | VM_MAP_PUT_PAGES, PAGE_KERNEL);
+	vaddr = vmap(ttm->pages, ttm->num_pages, VM_MAP, PAGE_KERNEL);
 	if (!vaddr) {
-		for (pgoff_t i = 0; i < ttm->num_pages; i++)
-			put_page(pages[i]);
-		kvfree(pages);
+		drm_hgm_hold_put(hold);
 		return -ENOMEM;
 	}
+	drm_hgm_hold_add(hold, &bo->vmaps, vaddr);
 	iosys_map_set_vaddr(map, vaddr);
 	return 0;
 }
@@ -65,7 +63,7 @@ static int drm_hgm_gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 	left = dma_resv_wait_timeout(obj->resv, DMA_RESV_USAGE_KERNEL, false,
 				     MAX_SCHEDULE_TIMEOUT);
 	err = left < 0 ? left : drm_hgm_bo_error(bo);
-	err = err ?: drm_hgm_vmap_pages(bo->tbo.ttm, map);
+	err = err ?: drm_hgm_vmap_pages(bo, map);
 	if (err)
 		drm_hgm_bo_unpin(bo);
 	return err;
@@ -79,8 +77,8 @@ static void drm_hgm_gem_vunmap(struct drm_gem_object *obj, struct iosys_map *map
 		dma_buf_vunmap(obj->import_attach->dmabuf, map);
 		return;
 	}
-	/* puts the pages and frees their array */
-	vfree(map->vaddr);
+	vunmap(map->vaddr);
+	drm_hgm_hold_drop(&bo->vmaps, map->vaddr);
 	iosys_map_clear(map);
 	drm_hgm_bo_unpin(bo);
 }

@@ -150,6 +150,15 @@ int drm_hgm_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma);
 int drm_hgm_access_memory(struct ttm_buffer_object *tbo, unsigned long offset,
 			  void *buf, int len, int write);
 
+/* drm_hgm_hold.c */
+struct drm_hgm_hold;
+
+struct drm_hgm_hold *drm_hgm_hold_get(struct ttm_tt *ttm);
+void drm_hgm_hold_put(struct drm_hgm_hold *hold);
+void drm_hgm_hold_add(struct drm_hgm_hold *hold, struct list_head *list,
+		      const void *key);
+void drm_hgm_hold_drop(struct list_head *list, const void *key);
+
 /* drm_hgm_prime.c */
 void drm_hgm_prime_invalidate(struct drm_hgm_bo *bo);
 bool drm_hgm_dmabuf_is_ours(struct dma_buf *dmabuf);

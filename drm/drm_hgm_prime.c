@@ -197,58 +197,6 @@ static int drm_hgm_map_place(struct drm_hgm_bo *bo, struct drm_hgm_attach *a)
 	return err ?: drm_hgm_bo_populate(bo, true);
 }
 
-/**
- * struct drm_hgm_hold - pages of RAM that are mapped for an importer
- * @link: in drm_hgm_attach.holds
- * @sgt: the mapping
- * @n: length of @folios
- * @folios: with a reference each
- *
- * They outlast a move or an unplug until the importer, which may be late or not
- * obey at all, has unmapped them.  For VRAM hgm_range_release() does that.
- */
-struct drm_hgm_hold {
-	struct list_head link;
-	struct sg_table *sgt;
-	unsigned int n;
-	struct folio *folios[] __counted_by(n);
-};
-
-static void drm_hgm_hold_put(struct drm_hgm_hold *hold)
-{
-	for (unsigned int i = 0; i < hold->n; i++)
-		folio_put(hold->folios[i]);
-	kvfree(hold);
-}
-
-static struct drm_hgm_hold *drm_hgm_hold_get(struct ttm_tt *ttm)
-{
-	struct folio *folio, *last = NULL;
-	struct drm_hgm_hold *hold;
-	unsigned int n = 0;
-
-	for (pgoff_t i = 0; i < ttm->num_pages; i++) {
-		folio = page_folio(ttm->pages[i]);
-		n += folio != last;
-		last = folio;
-	}
-	hold = kvzalloc(struct_size(hold, folios, n), GFP_KERNEL);
-	if (!hold)
-		return NULL;
-	hold->n = n;
-	last = NULL;
-	n = 0;
-	for (pgoff_t i = 0; i < ttm->num_pages; i++) {
-		folio = page_folio(ttm->pages[i]);
-		if (folio == last)
-			continue;
-		last = folio;
-		folio_get(folio);
-		hold->folios[n++] = folio;
-	}
-	return hold;
-}
-
 static int drm_hgm_segs_vram(struct drm_hgm_bo *bo, struct hgm_seg **segs,
 			     unsigned int *n)
 {
@@ -326,8 +274,7 @@ static struct hgm_peer_map *drm_hgm_map_here(struct drm_hgm_bo *bo,
 	if (hold && IS_ERR(map)) {
 		drm_hgm_hold_put(hold);
 	} else if (hold) {
-		hold->sgt = &map->sgt;
-		list_add(&hold->link, &a->holds);
+		drm_hgm_hold_add(hold, &a->holds, &map->sgt);
 	}
 	return map;
 }
@@ -367,17 +314,10 @@ static void drm_hgm_dmabuf_unmap(struct dma_buf_attachment *attach,
 				 struct sg_table *sgt, enum dma_data_direction dir)
 {
 	struct drm_hgm_attach *a = attach->priv;
-	struct drm_hgm_hold *hold;
 
 	hgm_peer_unmap(container_of(sgt, struct hgm_peer_map, sgt));
 	a->maps--;
-	list_for_each_entry(hold, &a->holds, link) {
-		if (hold->sgt == sgt) {
-			list_del(&hold->link);
-			drm_hgm_hold_put(hold);
-			break;
-		}
-	}
+	drm_hgm_hold_drop(&a->holds, sgt);
 }
 
 /* Fences are the core's; platforms that need more than those are not supported. */

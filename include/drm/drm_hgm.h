@@ -177,6 +177,7 @@ struct drm_hgm_bo {
 	unsigned int ram_users;		/* attachments that need it in RAM */
 	bool narrow;			/* one of them, once, needs RAM below 4 GiB */
 	struct list_head attachments;	/* of our own dma-buf */
+	struct list_head vmaps;		/* pages that the kernel has mapped */
 	struct dma_buf *import_dmabuf;	/* a foreign one, constant */
 	struct sg_table *import_sgt;	/* of it, while mapped */
 	struct dma_fence *import_fence;	/* our last DMA through it */
