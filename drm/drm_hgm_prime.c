@@ -271,11 +271,10 @@ static struct hgm_peer_map *drm_hgm_map_here(struct drm_hgm_bo *bo,
 			return ERR_PTR(-ENOMEM);
 	}
 	map = drm_hgm_map_segs(bo, attach, dir);
-	if (hold && IS_ERR(map)) {
+	if (hold && IS_ERR(map))
 		drm_hgm_hold_put(hold);
-	} else if (hold) {
+	else if (hold)
 		drm_hgm_hold_add(hold, &a->holds, &map->sgt);
-	}
 	return map;
 }
 

@@ -76,8 +76,11 @@ static noinline int hgm_bug_leak(struct platform_device *pdev)
 	struct bug_map *map;
 	LIST_HEAD(maps);
 
-	/* More than one: a stale register may still point at the last. */
-	for (int i = 0; i < 8; i++) {
+	/*
+	 * Many: kmemleak also scans the sheaves of SLUB, where stale pointers to what
+	 * was allocated last remain (mm/slub.c, struct slab_sheaf).
+	 */
+	for (int i = 0; i < 512; i++) {
 		map = kzalloc_obj(*map);
 		if (!map)
 			break;
