@@ -105,12 +105,14 @@ static int bo_export(struct own_bo *bo)
 
 static int bo_register(struct own_bo *bo)
 {
+	enum hgm_nic_reg_mode mode;
 	int ret = bo_export(bo);
 
 	if (ret || !bo->handle || bo->mr || !with_nic)
 		return ret;
 	bo->n = hgm_rng_below(&rng, HGM_TEST_NICS);
-	return hgm_nic_reg(&nic[bo->n], bo->dmabuf, bo->size, hgm_rng_below(&rng, 4) ? HGM_NIC_DYNAMIC : HGM_NIC_PINNED, &bo->mr);
+	mode = hgm_rng_below(&rng, 4) ? HGM_NIC_DYNAMIC : HGM_NIC_PINNED;
+	return hgm_nic_reg(&nic[bo->n], bo->dmabuf, bo->size, mode, &bo->mr);
 }
 
 static int bo_dereg(struct own_bo *bo)
