@@ -168,6 +168,25 @@ static bool wait_gone(const char *pci)
 	return access(path, F_OK);
 }
 
+/* The drivers are through with probe(): their debugfs files are the last of it */
+static bool wait_files(void)
+{
+	for (int i = 0; i < 300; i++) {
+		int missing = 0;
+
+		hgm_close_devices();
+		hgm_open_devices();
+		for (int g = 0; g < HGM_TEST_GPUS; g++)
+			missing |= hgm_gpu_inject(&gpu[g], "inject_hang", 0);
+		for (int n = 0; n < HGM_TEST_NICS; n++)
+			missing |= hgm_nic_inject(&nic[n], "no_drain", 0);
+		if (!missing)
+			return true;
+		hgm_sleep_us(100000);
+	}
+	return false;
+}
+
 /* The device is pulled, the slot's button is not asked twice */
 static void delete_and_add(const char *id, const char *pci, const char *device,
 			   int (*count)(void), int full)
@@ -181,7 +200,7 @@ static void delete_and_add(const char *id, const char *pci, const char *device,
 	hgm_sleep_us(1000000);
 	qmp("{\"execute\":\"device_add\",\"arguments\":{%s,\"id\":\"%s\"}}", device, id);
 	igt_assert_f(wait_count(count, full), "%s has not come back\n", id);
-	hgm_sleep_us(500000);
+	igt_assert_f(wait_files(), "%s does not work again\n", id);
 	health();
 }
 

@@ -11,7 +11,7 @@ BAD = re.compile(
     r"refcount_t:|possible circular locking|possible recursive locking|"
     r"inconsistent lock state|suspicious RCU usage|sleeping function called|"
     r"DMA-API:.*(?:error|leak|warn|not|without)|DMAR:.*fault|AMD-Vi: Event|"
-    r"kmemleak: [0-9]+ new|list_(?:add|del) corruption|Bad page|double fault|"
+    r"list_(?:add|del) corruption|Bad page|double fault|"
     r"Out of memory and no killable|Unknown symbol|disagrees about version|"
     # detectors that turn themselves off see nothing any more
     r"turning off the locking correctness|trying to register non-static key|"
