@@ -116,8 +116,7 @@ static void test_wait_timeout(void)
 	igt_assert_eq(hgm_bo_wait(gpu[0].fd, handle, 0), -ETIME);
 	t = hgm_now_ns();
 	igt_assert_eq(hgm_bo_wait(gpu[0].fd, handle, t + 50000000), -ETIME);
-	/* the kernel counts in jiffies, of up to 10 ms */
-	igt_assert_lte_u64(40000000, hgm_now_ns() - t);
+	igt_assert_lte_u64(50000000, hgm_now_ns() - t);
 	igt_assert_eq(hgm_gpu_inject(&gpu[0], "inject_latency_us", 0), 0);
 	igt_assert_eq(hgm_bo_wait(gpu[0].fd, handle, INT64_MAX), 0);
 	hgm_bo_assert_seq(gpu[0].fd, handle, SIZE, PATTERN, 2);

@@ -14,6 +14,7 @@
 
 #include <linux/dma-resv.h>
 #include <linux/io.h>
+#include <linux/ktime.h>
 
 #include "refgpu_drv.h"
 
@@ -213,8 +214,11 @@ static int refgpu_bo_wait_ioctl(struct drm_device *drm, void *data,
 	bo = refgpu_bo_lookup(file, args->handle);
 	if (!bo)
 		return -ENOENT;
-	left = dma_resv_wait_timeout(bo->tbo.base.resv, DMA_RESV_USAGE_READ, true,
-				     drm_timeout_abs_to_jiffies(args->timeout_ns));
+	do {
+		left = dma_resv_wait_timeout(bo->tbo.base.resv, DMA_RESV_USAGE_READ, true,
+					     drm_timeout_abs_to_jiffies(args->timeout_ns));
+		/* the first jiffy is a part of one, so that may have been early */
+	} while (!left && ktime_before(ktime_get(), args->timeout_ns));
 	if (left > 0)
 		err = drm_hgm_bo_error(bo);
 	else
