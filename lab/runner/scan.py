@@ -11,12 +11,14 @@ BAD = re.compile(
     r"refcount_t:|possible circular locking|possible recursive locking|"
     r"inconsistent lock state|suspicious RCU usage|sleeping function called|"
     r"DMA-API:.*(?:error|leak|warn|not|without)|DMAR:.*fault|AMD-Vi: Event|"
-    r"list_(?:add|del) corruption|Bad page|double fault|"
+    r"kmemleak: [0-9]+ new|list_(?:add|del) corruption|Bad page|double fault|"
     r"Out of memory and no killable|Unknown symbol|disagrees about version|"
     # detectors that turn themselves off see nothing any more
     r"turning off the locking correctness|trying to register non-static key|"
     r"dma-debug disabled|memory leak detector disabled|kmemleak: Memory pool empty|"
     r"ODEBUG:|\*ERROR\*.*(?:leak|not clean)")
+
+COUNTED = re.compile(r"kmemleak: ([0-9]+) new")
 
 # Names in lab/guest/detectors whose good value is not 0.
 GOOD = {"lockdep": "1", "dma_api_disabled": "N"}
@@ -33,11 +35,18 @@ def read(path):
         return []
 
 
-def problems(path):
-    """The lines that matter, with their surroundings; empty when clean."""
+def problems(path, listed=0):
+    """The lines that matter, with their surroundings; empty when clean.
+
+    What kmemleak counts is a problem of its own unless all of it is among the
+    @listed objects, which leaks() judges one by one.
+    """
     lines = read(path)
     shown = set()
+    counted = sum(int(m[1]) for m in map(COUNTED.search, lines) if m)
     for i, line in enumerate(lines):
+        if COUNTED.search(line) and counted <= listed:
+            continue
         if BAD.search(line):
             shown.update(range(max(0, i - BEFORE), min(len(lines), i + AFTER)))
     out, last = [], None
@@ -66,18 +75,26 @@ def detectors(path):
     return "\n".join(wrong)
 
 
-def leaks(path, allow):
-    """kmemleak's list without what the table allows: each object with its backtrace."""
+def leaked(path):
+    """kmemleak's list: the lines of each object with its backtrace."""
+    out = []
+    for line in read(path):
+        if line.startswith("unreferenced"):
+            out.append([line])
+        elif out:
+            out[-1].append(line)
+    return out
+
+
+def leaks(objects, allow):
+    """The objects that leaked() found without what the table allows."""
     with open(allow, encoding="utf-8") as f:
         table = [line.split("#")[0].strip() for line in f]
     table = [re.compile(line) for line in table if line]
-    out, block = [], []
-    for line in read(path) + ["unreferenced"]:
-        if line.startswith("unreferenced"):
-            if any(block) and not any(t.search("\n".join(block)) for t in table):
-                out += ["    " + b for b in block]
-            block = []
-        block.append(line)
+    out = []
+    for block in objects:
+        if not any(t.search("\n".join(block)) for t in table):
+            out += ["    " + line for line in block]
     return "\n".join(out[:LIMIT])
 
 

@@ -61,14 +61,15 @@ def main():
 
     run = session.Session(opt)
     status = run.run(machine.command_line(opt, run))
-    problems = scan.problems(run.path("serial.log"))
+    leaked = scan.leaked(run.path("kmemleak"))
+    problems = scan.problems(run.path("serial.log"), len(leaked))
     if not problems and os.path.exists(run.path("dmesg")):
-        problems = scan.problems(run.path("dmesg"))
+        problems = scan.problems(run.path("dmesg"), len(leaked))
     if problems:
         print("[lab] vm: the guest's kernel complained:", file=sys.stderr)
         print(problems, file=sys.stderr)
     for what, text in (("detectors", scan.detectors(run.path("detectors"))),
-                       ("kmemleak", scan.leaks(run.path("kmemleak"), opt.leaks_allowed))):
+                       ("kmemleak", scan.leaks(leaked, opt.leaks_allowed))):
         if text:
             print(f"[lab] vm: {what}:\n{text}", file=sys.stderr)
             problems += text
