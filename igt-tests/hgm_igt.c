@@ -50,6 +50,18 @@ void hgm_close_devices(void)
 		hgm_gpu_close(&gpu[i]);
 }
 
+/* A device's directory is the last that goes, after the driver is through */
+void hgm_wait_removed(const char *pci, unsigned int seconds)
+{
+	unsigned int tries = 10 * seconds;
+	char path[HGM_PATH];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", pci);
+	while (!access(path, F_OK) && tries--)
+		hgm_sleep_us(100000);
+	igt_assert_f(access(path, F_OK), "%s has not gone\n", pci);
+}
+
 /* A test that failed may have left some */
 void hgm_reset_injections(void)
 {

@@ -45,6 +45,7 @@ void hgm_run_table(const struct hgm_subtest *table, unsigned int n);
 void hgm_close_devices(void);
 void hgm_open_devices(void);
 void hgm_reset_injections(void);
+void hgm_wait_removed(const char *pci, unsigned int seconds);
 void hgm_assert_idle(void);
 
 /* Asserting forms of what most subtests do */

@@ -69,18 +69,6 @@ static void nic_unbind(void)
 	igt_assert_eq(hgm_pci_bind("refnic", nic[n].pci), 0);
 }
 
-/* Its directory is the last that goes, after the driver is through */
-static void wait_removed(const char *pci)
-{
-	char path[HGM_PATH];
-	int tries = 600;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", pci);
-	while (!access(path, F_OK) && tries--)
-		hgm_sleep_us(100000);
-	igt_assert_f(access(path, F_OK), "%s has not gone\n", pci);
-}
-
 static void gpu_device_del(void)
 {
 	struct drm_refgpu_device_info info;
@@ -93,7 +81,7 @@ static void gpu_device_del(void)
 		 g, info.vram_size, info.visible_size);
 	scene_begin(g);
 	qmp(QMP_DEL, gpu_id[g], "");
-	wait_removed(gpu[g].pci);
+	hgm_wait_removed(gpu[g].pci, 60);
 	assert_gone(g);
 	scene_assert_faults();
 	scene_end(SCENE_CONTENTS_HELD);
@@ -110,7 +98,7 @@ static void nic_device_del(void)
 		 HGM_TEST_GPUS + n);
 	scene_begin(any());
 	qmp(QMP_DEL, nic_id[n], "");
-	wait_removed(nic[n].pci);
+	hgm_wait_removed(nic[n].pci, 60);
 	scene_assert_goes_on();
 	scene_end(SCENE_CONTENTS_HELD);
 	hgm_close_devices();
@@ -246,7 +234,7 @@ void hotplug_switch_del(void)
 	find_switch(pci, sizeof(pci));
 	scene_begin(any());
 	qmp(QMP_DEL, "up0", "");
-	wait_removed(pci);
+	hgm_wait_removed(pci, 60);
 	assert_gone(herd.gpu - gpu);
 	scene_assert_faults();
 	scene_end(SCENE_CONTENTS_HELD);

@@ -157,17 +157,6 @@ static bool wait_count(int (*count)(void), int want)
 	return count() == want;
 }
 
-/* The driver has left it, too: its nodes go before remove() is done */
-static bool wait_gone(const char *pci)
-{
-	char path[HGM_PATH];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", pci);
-	for (int i = 0; i < 300 && !access(path, F_OK); i++)
-		hgm_sleep_us(100000);
-	return access(path, F_OK);
-}
-
 /* The drivers are through with probe(): their debugfs files are the last of it */
 static bool wait_files(void)
 {
@@ -193,7 +182,7 @@ static void delete_and_add(const char *id, const char *pci, const char *device,
 {
 	revoke_stream_begin(HGM_TEST_GPUS, SIZE);
 	qmp("{\"execute\":\"device_del\",\"arguments\":{\"id\":\"%s\"%s}}", id, "");
-	igt_assert_f(wait_gone(pci), "%s has not gone\n", id);
+	hgm_wait_removed(pci, 30);
 	igt_assert_eq(count(), full - 1);
 	end_of_stream();
 	hgm_close_devices();

@@ -91,6 +91,8 @@ void fn_close(int *fd);
 int fn_setup_vram(struct fn *fn);
 int fn_setup_ram(struct fn *fn);
 void fn_finish_bo(struct fn *fn);
+int fn_setup_dmabuf(struct fn *fn);
+void fn_finish_dmabuf(struct fn *fn);
 int fn_check_bo(struct fn *fn);
 
 #endif /* HGM_FAILNTH_H */

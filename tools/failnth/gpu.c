@@ -66,6 +66,19 @@ void fn_finish_bo(struct fn *fn)
 	fn_drop(fn, &fn->other);
 }
 
+int fn_setup_dmabuf(struct fn *fn)
+{
+	int ret = fn_setup_vram(fn);
+
+	return ret ? ret : hgm_bo_export(fn->fd, fn->bo, &fn->dmabuf);
+}
+
+void fn_finish_dmabuf(struct fn *fn)
+{
+	fn_close(&fn->dmabuf);
+	fn_finish_bo(fn);
+}
+
 int fn_check_bo(struct fn *fn)
 {
 	return fn_contents(fn, fn->bo);

@@ -70,19 +70,6 @@ API(peer_route, "peer-route")
 API(map_segs, "map-segs")
 API(peer_map, "peer-map")
 
-static int setup_dmabuf(struct fn *fn)
-{
-	int ret = fn_setup_vram(fn);
-
-	return ret ? ret : hgm_bo_export(fn->fd, fn->bo, &fn->dmabuf);
-}
-
-static void finish_dmabuf(struct fn *fn)
-{
-	fn_close(&fn->dmabuf);
-	fn_finish_bo(fn);
-}
-
 /* The errno is told by the file, which is read after the injection */
 static int import(struct fn *fn, const char *mode)
 {
@@ -116,7 +103,7 @@ static void undo_import(struct fn *fn)
 
 #define REGION .prepare = prepare_region, .cleanup = cleanup_api
 #define IMPORTER .prepare = prepare_import, .cleanup = cleanup_import, \
-		 .setup = setup_dmabuf, .finish = finish_dmabuf,       \
+		 .setup = fn_setup_dmabuf, .finish = fn_finish_dmabuf, \
 		 .check = fn_check_bo, .undo = undo_import, .moves = true
 
 const struct fn_entry fn_kernel_entries[] = {

@@ -11,19 +11,6 @@
 
 #include "failnth.h"
 
-static int setup_dmabuf(struct fn *fn)
-{
-	int ret = fn_setup_vram(fn);
-
-	return ret ? ret : hgm_bo_export(fn->fd, fn->bo, &fn->dmabuf);
-}
-
-static void finish_dmabuf(struct fn *fn)
-{
-	fn_close(&fn->dmabuf);
-	fn_finish_bo(fn);
-}
-
 static int call_pd(struct fn *fn)
 {
 	fn->pd = ibv_alloc_pd(fn->nic.ctx);
@@ -55,7 +42,7 @@ static void undo_reg(struct fn *fn)
 
 static int setup_reg(struct fn *fn)
 {
-	int ret = setup_dmabuf(fn);
+	int ret = fn_setup_dmabuf(fn);
 
 	return ret ? ret : call_reg_dynamic(fn);
 }
@@ -63,7 +50,7 @@ static int setup_reg(struct fn *fn)
 static void finish_reg(struct fn *fn)
 {
 	undo_reg(fn);
-	finish_dmabuf(fn);
+	fn_finish_dmabuf(fn);
 }
 
 static int call_dereg(struct fn *fn)
@@ -123,7 +110,7 @@ static int call_reset(struct fn *fn)
 	return hgm_file_write(path, "1");
 }
 
-#define BUF .setup = setup_dmabuf, .finish = finish_dmabuf, .check = fn_check_bo
+#define BUF .setup = fn_setup_dmabuf, .finish = fn_finish_dmabuf, .check = fn_check_bo
 #define REG .finish = finish_reg, .check = fn_check_bo
 
 const struct fn_entry fn_nic_entries[] = {
