@@ -55,35 +55,10 @@ void scene_end(enum scene_contents contents)
 	herd_drop(&herd);
 }
 
-/* Nodes, debugfs and verbs come one after the other */
-static int try_open(void)
-{
-	int ret = 0;
-
-	for (int i = 0; i < HGM_TEST_GPUS && !ret; i++)
-		ret = hgm_gpu_open(&gpu[i], i);
-	for (int i = 0; i < HGM_TEST_NICS && !ret; i++)
-		ret = hgm_nic_open(&nic[i], i);
-	if (ret)
-		hgm_close_devices();
-	return ret;
-}
-
-static void wait_devices(void)
-{
-	int ret = try_open();
-
-	for (int tries = 0; ret && tries < 300; tries++) {
-		hgm_sleep_us(100000);
-		ret = try_open();
-	}
-	igt_assert_f(!ret, "devices have not come back: %d\n", ret);
-}
-
 void recover(void)
 {
 	hgm_close_devices();
-	wait_devices();
+	hgm_wait_devices(30);
 	hgm_assert_idle();
 	hgm_reset_injections();
 	for (int i = 0; i < HGM_TEST_GPUS; i++) {
@@ -96,31 +71,6 @@ void recover(void)
 		herd_verify(&herd);
 		herd_fini(&herd);
 	}
-}
-
-void qmp(const char *fmt, const char *a, const char *b)
-{
-	char command[512], answer[1024];
-	int ret;
-
-	snprintf(command, sizeof(command), fmt, a, b);
-	ret = hgm_qmp(command, answer, sizeof(answer));
-	igt_assert_f(!ret, "%s: %d %s\n", command, ret, answer);
-}
-
-/* What the machine can do only when the guest has let go */
-void qmp_retry(const char *fmt, const char *a, const char *b)
-{
-	char command[512], answer[1024];
-	int ret = -1;
-
-	snprintf(command, sizeof(command), fmt, a, b);
-	for (int i = 0; i < 100 && ret; i++) {
-		ret = hgm_qmp(command, answer, sizeof(answer));
-		if (ret)
-			hgm_sleep_us(200000);
-	}
-	igt_assert_f(!ret, "%s: %d %s\n", command, ret, answer);
 }
 
 static void (*kind_fn)(void);

@@ -34,9 +34,6 @@ void scene_assert_faults(void);
 /* All devices are back: nothing leaked, and everything works */
 void recover(void);
 
-void qmp(const char *fmt, const char *a, const char *b);
-void qmp_retry(const char *fmt, const char *a, const char *b);
-
 /* One way to go and come back */
 struct hotplug_kind {
 	const char *name;

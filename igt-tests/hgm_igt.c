@@ -34,12 +34,22 @@ int hgm_option(int opt, int opt_index, void *data)
 	return IGT_OPT_HANDLER_SUCCESS;
 }
 
+static int open_devices(void)
+{
+	int ret = 0;
+
+	for (int i = 0; i < HGM_TEST_GPUS && !ret; i++)
+		ret = hgm_gpu_open(&gpu[i], i);
+	for (int i = 0; hgm_need_nics && i < HGM_TEST_NICS && !ret; i++)
+		ret = hgm_nic_open(&nic[i], i);
+	return ret;
+}
+
 void hgm_open_devices(void)
 {
-	for (int i = 0; i < HGM_TEST_GPUS; i++)
-		igt_assert_f(hgm_gpu_open(&gpu[i], i) == 0, "GPU %d does not open\n", i);
-	for (int i = 0; hgm_need_nics && i < HGM_TEST_NICS; i++)
-		igt_assert_f(hgm_nic_open(&nic[i], i) == 0, "NIC %d does not open\n", i);
+	int ret = open_devices();
+
+	igt_assert_f(!ret, "devices do not open: %d\n", ret);
 }
 
 void hgm_close_devices(void)
@@ -62,8 +72,7 @@ void hgm_wait_removed(const char *pci, unsigned int seconds)
 	igt_assert_f(access(path, F_OK), "%s has not gone\n", pci);
 }
 
-/* A test that failed may have left some */
-void hgm_reset_injections(void)
+static int reset_injections(void)
 {
 	static const char *const on_gpu[] = {
 		"inject_copy_error",
@@ -77,18 +86,41 @@ void hgm_reset_injections(void)
 		"dma_latency_us",
 		"no_drain",
 	};
+	int ret = 0;
 
 	for (int i = 0; i < HGM_TEST_GPUS; i++)
-		for (unsigned int k = 0; k < HGM_ARRAY_SIZE(on_gpu); k++)
-			igt_assert_f(hgm_gpu_inject(&gpu[i], on_gpu[k], 0) == 0,
-				     "%s/%s\n", gpu[i].dri, on_gpu[k]);
+		for (unsigned int k = 0; k < HGM_ARRAY_SIZE(on_gpu) && !ret; k++)
+			ret = hgm_gpu_inject(&gpu[i], on_gpu[k], 0);
 	for (int i = 0; hgm_need_nics && i < HGM_TEST_NICS; i++)
-		for (unsigned int k = 0; k < HGM_ARRAY_SIZE(on_nic); k++)
-			igt_assert_f(hgm_nic_inject(&nic[i], on_nic[k], 0) == 0,
-				     "%s/%s\n", nic[i].debugfs, on_nic[k]);
+		for (unsigned int k = 0; k < HGM_ARRAY_SIZE(on_nic) && !ret; k++)
+			ret = hgm_nic_inject(&nic[i], on_nic[k], 0);
+	return ret;
+}
+
+/* A test that failed may have left some */
+void hgm_reset_injections(void)
+{
+	int ret = reset_injections();
+
+	igt_assert_f(!ret, "no injection files of a device: %d\n", ret);
 	hgm_file_write_u64("/sys/module/hgm/parameters/revoke_timeout_ms", 5000);
 	hgm_file_write_u64("/sys/module/hgm/parameters/map_lifetime_ms", 0);
 	hgm_file_write_u64("/sys/module/refnic/parameters/invalidate_timeout_ms", 1000);
+}
+
+/* Nodes, verbs, and debugfs at last come while nobody can know */
+void hgm_wait_devices(unsigned int seconds)
+{
+	unsigned int tries = 10 * seconds;
+	int ret;
+
+	while ((ret = open_devices()) || (ret = reset_injections())) {
+		hgm_close_devices();
+		if (!tries--)
+			break;
+		hgm_sleep_us(100000);
+	}
+	igt_assert_f(!ret, "devices have not come back: %d\n", ret);
 }
 
 uint64_t hgm_stat(unsigned int g, const char *key)

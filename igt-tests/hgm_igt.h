@@ -46,6 +46,7 @@ void hgm_close_devices(void);
 void hgm_open_devices(void);
 void hgm_reset_injections(void);
 void hgm_wait_removed(const char *pci, unsigned int seconds);
+void hgm_wait_devices(unsigned int seconds);
 void hgm_assert_idle(void);
 
 /* Asserting forms of what most subtests do */
@@ -101,7 +102,9 @@ extern const unsigned int hgm_bad_bo_count;
 void hgm_run_bad(const struct hgm_bad_ioctl *ioctls, unsigned int n);
 
 /* qmp.c: the machine's other side */
-int hgm_qmp(const char *command, char *answer, size_t size);
+void hgm_qmp_del(const char *id);
+void hgm_qmp_add(const char *id, const char *device);
+void hgm_qmp_gone(const char *id, bool gone);
 
 /* dmesg.c: what the kernel said meanwhile */
 int hgm_dmesg_mark(void);

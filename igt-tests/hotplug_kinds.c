@@ -11,12 +11,6 @@
 
 #include "hgm_hotplug.h"
 
-#define QMP_DEL "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"%s\"%s}}"
-#define QMP_ADD "{\"execute\":\"device_add\",\"arguments\":{%s,\"id\":\"%s\"}}"
-#define QMP_GONE                                            \
-	"{\"execute\":\"qom-set\",\"arguments\":{\"path\":" \
-	"\"/machine/peripheral/%s\",\"property\":\"gone\",\"value\":%s}}"
-
 static const char *const gpu_id[] = { "gpu0", "gpu1" };
 static const char *const nic_id[] = { "nic0", "nic1" };
 
@@ -80,13 +74,13 @@ static void gpu_device_del(void)
 					 "\"vram\":%llu,\"visible\":%llu",
 		 g, info.vram_size, info.visible_size);
 	scene_begin(g);
-	qmp(QMP_DEL, gpu_id[g], "");
+	hgm_qmp_del(gpu_id[g]);
 	hgm_wait_removed(gpu[g].pci, 60);
 	assert_gone(g);
 	scene_assert_faults();
 	scene_end(SCENE_CONTENTS_HELD);
 	hgm_close_devices();
-	qmp_retry(QMP_ADD, device, gpu_id[g]);
+	hgm_qmp_add(gpu_id[g], device);
 }
 
 static void nic_device_del(void)
@@ -97,12 +91,12 @@ static void nic_device_del(void)
 	snprintf(device, sizeof(device), "\"driver\":\"hgm-nic\",\"bus\":\"port%u\"",
 		 HGM_TEST_GPUS + n);
 	scene_begin(any());
-	qmp(QMP_DEL, nic_id[n], "");
+	hgm_qmp_del(nic_id[n]);
 	hgm_wait_removed(nic[n].pci, 60);
 	scene_assert_goes_on();
 	scene_end(SCENE_CONTENTS_HELD);
 	hgm_close_devices();
-	qmp_retry(QMP_ADD, device, nic_id[n]);
+	hgm_qmp_add(nic_id[n], device);
 }
 
 static void sysfs_write(const char *pci, const char *file, const char *text)
@@ -145,13 +139,13 @@ static void gpu_gone(void)
 	unsigned int g = any();
 
 	scene_begin(g);
-	qmp(QMP_GONE, gpu_id[g], "true");
+	hgm_qmp_gone(gpu_id[g], true);
 	hgm_sleep_us(hgm_rng_below(&rng, 200000));
 	igt_assert_eq(hgm_pci_unbind("refgpu", gpu[g].pci), 0);
 	assert_gone(g);
 	scene_assert_faults();
 	scene_end(SCENE_CONTENTS_GONE);
-	qmp(QMP_GONE, gpu_id[g], "false");
+	hgm_qmp_gone(gpu_id[g], false);
 	igt_assert_eq(hgm_pci_bind("refgpu", gpu[g].pci), 0);
 }
 
@@ -160,11 +154,11 @@ static void nic_gone(void)
 	unsigned int n = any();
 
 	scene_begin(any());
-	qmp(QMP_GONE, nic_id[n], "true");
+	hgm_qmp_gone(nic_id[n], true);
 	hgm_sleep_us(hgm_rng_below(&rng, 200000));
 	igt_assert_eq(hgm_pci_unbind("refnic", nic[n].pci), 0);
 	scene_end(SCENE_CONTENTS_HELD);
-	qmp(QMP_GONE, nic_id[n], "false");
+	hgm_qmp_gone(nic_id[n], false);
 	igt_assert_eq(hgm_pci_bind("refnic", nic[n].pci), 0);
 }
 
@@ -233,7 +227,7 @@ void hotplug_switch_del(void)
 	hgm_run_begin();
 	find_switch(pci, sizeof(pci));
 	scene_begin(any());
-	qmp(QMP_DEL, "up0", "");
+	hgm_qmp_del("up0");
 	hgm_wait_removed(pci, 60);
 	assert_gone(herd.gpu - gpu);
 	scene_assert_faults();

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@
  * The lab's end takes the line "qmp JSON" and gives the answer line back.
  * 0, or -EPROTO with QEMU's error in answer.
  */
-int hgm_qmp(const char *command, char *answer, size_t size)
+static int talk(const char *command, char *answer, size_t size)
 {
 	struct pollfd p = { .events = POLLIN };
 	size_t n = 0;
@@ -43,4 +44,46 @@ int hgm_qmp(const char *command, char *answer, size_t size)
 	if (!ret && strstr(answer, "\"error\""))
 		ret = -EPROTO;
 	return ret;
+}
+
+static void qmp(const char *fmt, ...)
+{
+	char command[512], answer[1024];
+	va_list args;
+	int ret;
+
+	va_start(args, fmt);
+	vsnprintf(command, sizeof(command), fmt, args);
+	va_end(args);
+	ret = talk(command, answer, sizeof(answer));
+	igt_assert_f(!ret, "%s: %d %s\n", command, ret, answer);
+}
+
+/* Ask for a device to go, as an operator would; the guest then lets go of it */
+void hgm_qmp_del(const char *id)
+{
+	qmp("{\"execute\":\"device_del\",\"arguments\":{\"id\":\"%s\"}}", id);
+}
+
+/* The id is free a moment after the guest has let go of the last device of it */
+void hgm_qmp_add(const char *id, const char *device)
+{
+	char command[512], answer[1024];
+	int ret, tries = 100;
+
+	snprintf(command, sizeof(command),
+		 "{\"execute\":\"device_add\",\"arguments\":{%s,\"id\":\"%s\"}}", device,
+		 id);
+	while ((ret = talk(command, answer, sizeof(answer))) == -EPROTO &&
+	       strstr(answer, "Duplicate device ID") && tries--)
+		hgm_sleep_us(200000);
+	igt_assert_f(!ret, "%s: %d %s\n", command, ret, answer);
+}
+
+/* Surprise removal, and its end */
+void hgm_qmp_gone(const char *id, bool gone)
+{
+	qmp("{\"execute\":\"qom-set\",\"arguments\":{\"path\":"
+	    "\"/machine/peripheral/%s\",\"property\":\"gone\",\"value\":%s}}",
+	    id, gone ? "true" : "false");
 }

@@ -140,56 +140,20 @@ static void test_unbind_nic(void)
 	health();
 }
 
-static void qmp(const char *fmt, const char *a, const char *b)
-{
-	char command[512], answer[1024];
-	int ret;
-
-	snprintf(command, sizeof(command), fmt, a, b);
-	ret = hgm_qmp(command, answer, sizeof(answer));
-	igt_assert_f(!ret, "%s: %d %s\n", command, ret, answer);
-}
-
-static bool wait_count(int (*count)(void), int want)
-{
-	for (int i = 0; i < 300 && count() != want; i++)
-		hgm_sleep_us(100000);
-	return count() == want;
-}
-
-/* The drivers are through with probe(): their debugfs files are the last of it */
-static bool wait_files(void)
-{
-	for (int i = 0; i < 300; i++) {
-		int missing = 0;
-
-		hgm_close_devices();
-		hgm_open_devices();
-		for (int g = 0; g < HGM_TEST_GPUS; g++)
-			missing |= hgm_gpu_inject(&gpu[g], "inject_hang", 0);
-		for (int n = 0; n < HGM_TEST_NICS; n++)
-			missing |= hgm_nic_inject(&nic[n], "no_drain", 0);
-		if (!missing)
-			return true;
-		hgm_sleep_us(100000);
-	}
-	return false;
-}
-
 /* The device is pulled, the slot's button is not asked twice */
 static void delete_and_add(const char *id, const char *pci, const char *device,
-			   int (*count)(void), int full)
+			   int (*count)(void))
 {
+	int full = count();
+
 	revoke_stream_begin(HGM_TEST_GPUS, SIZE);
-	qmp("{\"execute\":\"device_del\",\"arguments\":{\"id\":\"%s\"%s}}", id, "");
+	hgm_qmp_del(id);
 	hgm_wait_removed(pci, 30);
 	igt_assert_eq(count(), full - 1);
 	end_of_stream();
 	hgm_close_devices();
-	hgm_sleep_us(1000000);
-	qmp("{\"execute\":\"device_add\",\"arguments\":{%s,\"id\":\"%s\"}}", device, id);
-	igt_assert_f(wait_count(count, full), "%s has not come back\n", id);
-	igt_assert_f(wait_files(), "%s does not work again\n", id);
+	hgm_qmp_add(id, device);
+	hgm_wait_devices(30);
 	health();
 }
 
@@ -203,7 +167,7 @@ static void test_device_del_gpu(void)
 					 "\"vram\":%llu,\"visible\":%llu",
 		 info.vram_size, info.visible_size);
 	strcpy(pci, gpu[0].pci);
-	delete_and_add("gpu0", pci, device, hgm_gpu_count, HGM_TEST_GPUS);
+	delete_and_add("gpu0", pci, device, hgm_gpu_count);
 }
 
 static void test_device_del_nic(void)
@@ -211,20 +175,17 @@ static void test_device_del_nic(void)
 	char pci[16];
 
 	strcpy(pci, nic[1].pci);
-	delete_and_add("nic1", pci, "\"driver\":\"hgm-nic\",\"bus\":\"port3\"",
-		       hgm_nic_count, HGM_TEST_NICS);
+	delete_and_add("nic1", pci, "\"driver\":\"hgm-nic\",\"bus\":\"port3\"", hgm_nic_count);
 }
 
 /* Surprise removal: reads give all ones, DMA is dropped; then the driver goes */
 static void test_gone_gpu(void)
 {
-	static const char set[] = "{\"execute\":\"qom-set\",\"arguments\":{\"path\":"
-				  "\"/machine/peripheral/%s\",\"property\":\"gone\",\"value\":%s}}";
 	char pci[16];
 
 	revoke_stream_begin(1, SIZE);
 	strcpy(pci, gpu[0].pci);
-	qmp(set, "gpu0", "true");
+	hgm_qmp_gone("gpu0", true);
 	/* a move may fail, or not: it must end */
 	stream_move(&st, REFGPU_PLACE_RAM);
 	igt_assert_eq(hgm_pci_unbind("refgpu", pci), 0);
@@ -232,7 +193,7 @@ static void test_gone_gpu(void)
 	stream_fini(&st);
 	memset(&st, 0, sizeof(st));
 	hgm_close_devices();
-	qmp(set, "gpu0", "false");
+	hgm_qmp_gone("gpu0", false);
 	igt_assert_eq(hgm_pci_bind("refgpu", pci), 0);
 	health();
 }

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """hgm-gpu by itself."""
-import time
 from contextlib import contextmanager
 
 from dev import Gpu, Nic, crc32c, seq
@@ -370,8 +369,6 @@ def gpu_hotplug(qemu):
             vm.qmp("device_del", id="g")
             port.fn.set_cfg(slot, port.fn.cfg(slot, 2) & ~0x300 | 0x700, 2)
             vm.settle(lambda: not vm.has("g"), "the unplug")
-            # QEMU aborts on a RAM block of the same name: let its RCU work
-            time.sleep(0.5)
 
 
 @test

@@ -198,9 +198,13 @@ static void hgm_gpu_realize(PCIDevice *pdev, Error **errp)
 {
     HgmGpuState *s = HGM_GPU(pdev);
 
+    /*
+     * Nothing migrates, so the RAM block needs no name. With one, a device_add
+     * aborts while RCU still keeps the block of the device before it.
+     */
     if (!hgm_gpu_check_sizes(s, errp) ||
-        !memory_region_init_ram(&s->vram, OBJECT(s), "hgm-gpu.vram",
-                                s->vram_size, errp)) {
+        !memory_region_init_ram_nomigrate(&s->vram, OBJECT(s), "hgm-gpu.vram",
+                                          s->vram_size, errp)) {
         return;
     }
     s->vram_ptr = memory_region_get_ram_ptr(&s->vram);
