@@ -4,7 +4,6 @@
 
 import argparse
 import collections
-import glob
 import json
 import os
 import re
@@ -42,6 +41,12 @@ def gcov(gcno, gcda=None):
     return json.loads(out.stdout)
 
 
+def files(top, suffix):
+    """All of that suffix; not through links, Kbuild leaves one to the sources."""
+    return sorted(os.path.join(d, name) for d, _, names in os.walk(top)
+                  for name in names if name.endswith(suffix))
+
+
 class Counts:
     """How often each line of each source was executed, over all runs."""
 
@@ -73,7 +78,7 @@ class Counts:
 
     def add_objects(self, objects):
         """All lines there are: what was never loaded counts as well."""
-        for gcno in sorted(glob.glob(objects + "/**/*.gcno", recursive=True)):
+        for gcno in files(objects, ".gcno"):
             self.add(gcov(gcno))
 
     def add_run(self, run, objects):
@@ -81,7 +86,7 @@ class Counts:
         objects = os.path.realpath(objects)
         base = os.path.join(run, "gcov")
         found = 0
-        for gcda in sorted(glob.glob(base + "/**/*.gcda", recursive=True)):
+        for gcda in files(base, ".gcda"):
             rel = os.path.relpath("/" + os.path.relpath(gcda, base), objects)
             gcno = os.path.join(objects, rel[:-5] + ".gcno")
             if rel.startswith("..") or not os.path.exists(gcno):
