@@ -53,6 +53,12 @@ struct ttm_tt *drm_hgm_tt_create(struct ttm_buffer_object *tbo, u32 page_flags)
 	return &tt->ttm;
 }
 
+/* No inode and no block are no memory; -ENOSPC is about VRAM, and TTM evicts for it */
+static int drm_hgm_shmem_error(const void *ptr)
+{
+	return PTR_ERR(ptr) == -ENOSPC ? -ENOMEM : PTR_ERR(ptr);
+}
+
 static int drm_hgm_tt_open_file(struct drm_hgm_tt *tt)
 {
 	/* large folios where they are to be had: fewer pieces to copy and to map */
@@ -68,7 +74,7 @@ static int drm_hgm_tt_open_file(struct drm_hgm_tt *tt)
 	else
 		filp = shmem_file_setup("drm-hgm", size, flags);
 	if (IS_ERR(filp))
-		return PTR_ERR(filp);
+		return drm_hgm_shmem_error(filp);
 	/* not movable: long-term pins need not migrate them */
 	mapping_set_gfp_mask(filp->f_mapping, tt->bo->narrow ?
 			     GFP_USER | __GFP_DMA32 : GFP_HIGHUSER);
@@ -107,7 +113,7 @@ static int drm_hgm_tt_get_pages(struct drm_hgm_tt *tt)
 
 		if (IS_ERR(folio)) {
 			drm_hgm_tt_put_pages(tt, i);
-			return PTR_ERR(folio) == -ENOSPC ? -ENOMEM : PTR_ERR(folio);
+			return drm_hgm_shmem_error(folio);
 		}
 		end = min(n, folio_next_index(folio));
 		while (i < end) {
