@@ -141,9 +141,8 @@ static int drm_hgm_tt_map(struct drm_hgm_tt *tt)
 						GFP_KERNEL);
 	if (err)
 		goto err_dma;
-	/* coherent platforms only, so nothing to sync; see Kconfig */
-	err = dma_map_sgtable(dev, &tt->sgt, DMA_BIDIRECTIONAL,
-			      DMA_ATTR_SKIP_CPU_SYNC);
+	/* peers map the pages, too; nothing to sync, see Kconfig */
+	err = dma_map_sgtable(dev, &tt->sgt, DMA_BIDIRECTIONAL, HGM_DMA_ATTRS);
 	if (err)
 		goto err_sgt;
 	for_each_sgtable_dma_page(&tt->sgt, &iter, 0)
@@ -188,8 +187,7 @@ void drm_hgm_tt_unpopulate(struct ttm_device *bdev, struct ttm_tt *ttm)
 {
 	struct drm_hgm_tt *tt = to_hgm_tt(ttm);
 
-	dma_unmap_sgtable(tt->hdev->drm->dev, &tt->sgt, DMA_BIDIRECTIONAL,
-			  DMA_ATTR_SKIP_CPU_SYNC);
+	dma_unmap_sgtable(tt->hdev->drm->dev, &tt->sgt, DMA_BIDIRECTIONAL, HGM_DMA_ATTRS);
 	sg_free_table(&tt->sgt);
 	kvfree(tt->dma);
 	tt->dma = NULL;

@@ -19,6 +19,7 @@ IGT_TEST_DESCRIPTION("Check export of buffers to NICs and other GPUs");
 
 #define SIZE (4 * HGM_MIB)
 #define PATTERN 0xd0ab0f00u
+#define MANY 16
 
 static void test_export(void)
 {
@@ -132,6 +133,30 @@ static void test_nic_follows(void)
 	igt_assert_eq(hgm_nic_dereg(mr), 0);
 	igt_assert_eq(hgm_bo_info(gpu[0].fd, handle, &info), 0);
 	igt_assert_eq_u32(info.live_maps, 0);
+	close(dmabuf);
+}
+
+/*
+ * As many mappings as anyone wants, of RAM too: none is the last, and to DMA-API
+ * debugging none is a leak
+ */
+static void test_many_maps(void)
+{
+	uint32_t handle = hgm_bo(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM);
+	int dmabuf = hgm_export(gpu[0].fd, handle);
+	struct ibv_mr *mr[MANY];
+
+	igt_assert_eq(hgm_bo_fill_seq(gpu[0].fd, handle, 0, SIZE, PATTERN, 6), 0);
+	for (int i = 0; i < MANY; i++)
+		mr[i] = hgm_reg(i % 2, dmabuf, SIZE, HGM_NIC_DYNAMIC);
+	for (uint32_t place = REFGPU_PLACE_VRAM; place <= REFGPU_PLACE_RAM; place++) {
+		igt_assert_eq(hgm_bo_move(gpu[0].fd, handle, place, 0), 0);
+		for (int i = 0; i < MANY; i++)
+			hgm_assert_nic_seq(i % 2, mr[i], SIZE, PATTERN, 6);
+		igt_assert_eq_u64(hgm_stat(0, "live_maps"), MANY);
+	}
+	for (int i = 0; i < MANY; i++)
+		igt_assert_eq(hgm_nic_dereg(mr[i]), 0);
 	close(dmabuf);
 }
 
@@ -267,6 +292,8 @@ static const struct hgm_subtest subtests[] = {
 	  test_gpu_import_limits },
 	{ "nic-follows", "Check that a NIC finds the bytes wherever they went",
 	  test_nic_follows },
+	{ "many-maps", "Check that a buffer can be mapped any number of times",
+	  test_many_maps },
 	{ "balance", "Check that mappings made and revoked balance", test_balance },
 	{ "routes", "Check that the told route is the one that is used", test_routes },
 	{ "bad-register", "Check that wrong registrations are refused", test_bad_register },

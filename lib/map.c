@@ -153,7 +153,7 @@ int hgm_map_segs(struct hgm_region *region, struct device *peer,
 		goto out;
 	hgm_segs_fold(region, segs, n, max, sgt->sgl);
 	/* device to device: there is no CPU cache to sync for the VRAM part */
-	err = dma_map_sgtable(peer, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
+	err = dma_map_sgtable(peer, sgt, dir, HGM_DMA_ATTRS);
 	if (err)
 		goto err_free;
 	if (hgm_sgt_bounced(peer, sgt)) {
@@ -164,7 +164,7 @@ int hgm_map_segs(struct hgm_region *region, struct device *peer,
 	return 0;
 
 err_unmap:
-	dma_unmap_sgtable(peer, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
+	dma_unmap_sgtable(peer, sgt, dir, HGM_DMA_ATTRS);
 err_free:
 	sg_free_table(sgt);
 	memset(sgt, 0, sizeof(*sgt));
@@ -185,7 +185,7 @@ EXPORT_SYMBOL_GPL(hgm_map_segs);
 void hgm_unmap_segs(struct device *peer, struct sg_table *sgt,
 		    enum dma_data_direction dir)
 {
-	dma_unmap_sgtable(peer, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
+	dma_unmap_sgtable(peer, sgt, dir, HGM_DMA_ATTRS);
 	sg_free_table(sgt);
 }
 EXPORT_SYMBOL_GPL(hgm_unmap_segs);

@@ -48,13 +48,13 @@ static enum hgm_route hgm_route_probe(struct hgm_region *region,
 
 	sg_init_table(&sg, 1);
 	sg_set_page(&sg, last, PAGE_SIZE, 0);
-	if (dma_map_sgtable(peer, &sgt, DMA_BIDIRECTIONAL, DMA_ATTR_SKIP_CPU_SYNC))
+	if (dma_map_sgtable(peer, &sgt, DMA_BIDIRECTIONAL, HGM_DMA_ATTRS))
 		return HGM_ROUTE_NONE;
 	if (sg_dma_is_bus_address(&sg))
 		route = HGM_ROUTE_BUS;
 	else
 		route = hgm_sgt_bounced(peer, &sgt) ? HGM_ROUTE_NONE : HGM_ROUTE_HOST;
-	dma_unmap_sgtable(peer, &sgt, DMA_BIDIRECTIONAL, DMA_ATTR_SKIP_CPU_SYNC);
+	dma_unmap_sgtable(peer, &sgt, DMA_BIDIRECTIONAL, HGM_DMA_ATTRS);
 	return route;
 }
 

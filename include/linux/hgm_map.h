@@ -29,6 +29,13 @@ struct hgm_seg {
 	u64 size;
 };
 
+/*
+ * For DMA mappings of memory that any number of devices may map at once, all to write.
+ * Nobody syncs it, coherent platforms only; and DMA-API debugging, which takes the
+ * ninth mapping of a page for a leak, is told that they are meant.
+ */
+#define HGM_DMA_ATTRS	(DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_DEBUGGING_IGNORE_CACHELINES)
+
 int hgm_map_segs(struct hgm_region *region, struct device *peer,
 		 const struct hgm_seg *segs, unsigned int n,
 		 enum dma_data_direction dir, struct sg_table *sgt);

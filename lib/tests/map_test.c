@@ -76,6 +76,26 @@ static void map_segment_limit(struct kunit *test)
 	hgm_unmap_segs(peer, &sgt, DMA_TO_DEVICE);
 }
 
+/* Of one page, more at once than DMA-API debugging bears with unasked. */
+static void map_many(struct kunit *test)
+{
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
+	struct device *peer = hgm_fake_device(test, "peer");
+	struct page *ram = ram_pages(test, 0);
+	struct hgm_seg seg = { .page = ram, .size = SZ_4K };
+	struct sg_table sgt[16];
+	unsigned int n = 0;
+
+	while (n < ARRAY_SIZE(sgt) &&
+	       !hgm_map_segs(region, peer, &seg, 1, DMA_BIDIRECTIONAL, &sgt[n]))
+		n++;
+	KUNIT_EXPECT_EQ(test, n, ARRAY_SIZE(sgt));
+	while (n--)
+		hgm_unmap_segs(peer, &sgt[n], DMA_BIDIRECTIONAL);
+	__free_pages(ram, 0);
+}
+
 /* Each bad piece with its errno, and an empty table. */
 static void map_refuses(struct kunit *test)
 {
@@ -157,6 +177,7 @@ static void map_no_bounce(struct kunit *test)
 static struct kunit_case map_cases[] = {
 	KUNIT_CASE(map_mixed),
 	KUNIT_CASE(map_segment_limit),
+	KUNIT_CASE(map_many),
 	KUNIT_CASE(map_refuses),
 	KUNIT_CASE(map_total_overflow),
 	KUNIT_CASE(map_no_bounce),
