@@ -33,15 +33,6 @@ struct tally {
 	unsigned int of; /* allocations there are, when sampled */
 };
 
-/*
- * An allocation failed: nothing else may come of it.  Shmem, which is the RAM of
- * buffers, says ENOSPC when it gets no inode.
- */
-static bool errno_is_right(int ret)
-{
-	return ret == -ENOMEM || ret == -ENOSPC;
-}
-
 static bool complain(const struct fn_entry *e, unsigned int nth, const char *what, int ret)
 {
 	printf("# %s: allocation %u: %s (%d %s)\n", e->name, nth, what, ret,
@@ -67,9 +58,9 @@ static bool was_harmless(const struct fn_entry *e, unsigned int nth, int ret,
 	t->err[-ret < FN_ERRNOS ? -ret : 0]++;
 	if (fn_left())
 		return complain(e, nth, "fails without injection", ret);
-	if (!errno_is_right(ret))
+	if (ret != -ENOMEM && !(e->may & FN_ERRNO))
 		return complain(e, nth, "fails with the wrong errno", ret);
-	if (!fn_settles(&fn, before, e->moves))
+	if (!fn_settles(&fn, before, e->may))
 		return complain(e, nth, "failed and left something behind", ret);
 	ret = e->call(&fn);
 	fn_disarm();
@@ -103,7 +94,7 @@ static bool step(const struct fn_entry *e, unsigned int nth, struct tally *t, bo
 		e->undo(&fn);
 	if (e->finish)
 		e->finish(&fn);
-	if (!fn_settles(&fn, &idle, false))
+	if (!fn_settles(&fn, &idle, 0))
 		good = complain(e, nth, "something is left at the end", 0);
 	return good;
 }
@@ -179,17 +170,34 @@ static void sweep(const struct fn_entry *e, struct hgm_rng *rng)
 	t = (struct tally){ 0 };
 	if (good)
 		good = e->sample ? sweep_sample(e, &t, rng) : sweep_all(e, &t);
+	if (good && !t.fired && !e->quiet)
+		good = complain(e, 0, "nothing was injected", 0);
 	if (e->cleanup)
 		e->cleanup(&fn);
-	if (!fn_settles(&fn, &start, false))
+	if (!fn_settles(&fn, &start, 0))
 		good = complain(e, 0, "something is left after the sweep", 0);
 	report(e, good, &t, (hgm_now_ns() - began) / 1e9);
+}
+
+/* Does it begin like one of those that were asked for? */
+static bool is_asked(const char *name)
+{
+	const char *at = only;
+
+	while (at && *at) {
+		size_t len = strcspn(at, ",");
+
+		if (!strncmp(name, at, len))
+			return true;
+		at += len + (at[len] == ',');
+	}
+	return !only;
 }
 
 static void sweep_list(const struct fn_entry *list, struct hgm_rng *rng)
 {
 	for (; list->name; list++)
-		if (!only || strstr(list->name, only))
+		if (is_asked(list->name))
 			sweep(list, rng);
 }
 
@@ -223,7 +231,6 @@ static int sweep_kernel(struct hgm_rng *rng)
 		return ++failures;
 	}
 	sweep_list(fn_kernel_entries, rng);
-	hgm_module_unload("hgm_test");
 	if (fn.gpus < 2 || !fn.nic1[0]) {
 		printf("not ok %u - failnth: needs two GPUs and two NICs\n", ++tests);
 		return ++failures;
@@ -231,6 +238,7 @@ static int sweep_kernel(struct hgm_rng *rng)
 	hgm_gpu_close(&fn.gpu[1]);
 	fn.gpus = 1;
 	sweep_list(fn_driver_entries, rng);
+	hgm_module_unload("hgm_test");
 	return 0;
 }
 
@@ -278,7 +286,7 @@ static void parse(int argc, char **argv, struct hgm_rng *rng)
 			sample_percent = strtoul(optarg, NULL, 0);
 			break;
 		default:
-			fputs("hgm-failnth [--seed N] [--only NAME] [--sample PERCENT]\n", stderr);
+			fputs("hgm-failnth [--seed N] [--only NAME[,NAME...]] [--sample PERCENT]\n", stderr);
 			exit(2);
 		}
 	}

@@ -18,24 +18,23 @@
 #include <linux/hgm_release.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "hgm_test.h"
 
 #define BAR		2
+#define REGION_SIZE	SZ_4M	/* of the BAR; it is registered some hundred times */
 #define API_ORDER	2
 #define API_SIZE	(PAGE_SIZE << API_ORDER)
 
-static struct hgm_region_desc api_desc(struct hgm_test_api *api)
-{
-	return (struct hgm_region_desc){
-		.name = "api",
-		.size = pci_resource_len(api->pdev, BAR),
-		.visible_size = pci_resource_len(api->pdev, BAR),
-		.flags = HGM_F_ALL,
-	};
-}
+static const struct hgm_region_desc api_desc = {
+	.name = "api",
+	.size = REGION_SIZE,
+	.visible_size = REGION_SIZE,
+	.flags = HGM_F_ALL,
+};
 
 static void api_end(struct hgm_test_api *api)
 {
@@ -54,7 +53,6 @@ static void api_end(struct hgm_test_api *api)
 static int api_begin(struct hgm_test_api *api)
 {
 	struct device *dev = &api->pdev->dev;
-	struct hgm_region_desc desc = api_desc(api);
 	struct pci_dev *peer;
 	void *group;
 	int err;
@@ -67,9 +65,11 @@ static int api_begin(struct hgm_test_api *api)
 	api->peer = &peer->dev;
 	api->page = alloc_pages(GFP_KERNEL | __GFP_COMP, API_ORDER);
 	group = devres_open_group(dev, NULL, GFP_KERNEL);
-	if (!group || !api->page)
-		return -ENOMEM;
-	api->region = devm_hgm_pci_region_create(api->pdev, BAR, 0, &desc);
+	if (!group || !api->page) {
+		err = -ENOMEM;
+		goto out;
+	}
+	api->region = devm_hgm_pci_region_create(api->pdev, BAR, 0, &api_desc);
 	err = PTR_ERR_OR_ZERO(api->region);
 	if (!err) {
 		api->pool = devm_hgm_pool_create(api->region);
@@ -78,6 +78,7 @@ static int api_begin(struct hgm_test_api *api)
 	if (!err)
 		err = hgm_pool_alloc(api->pool, API_SIZE, &api->vram);
 	devres_close_group(dev, group);
+out:
 	api->group = group;
 	if (err)
 		api_end(api);
@@ -88,7 +89,6 @@ static int api_begin(struct hgm_test_api *api)
 static int api_region(struct hgm_test_api *api, bool pool)
 {
 	struct device *dev = &api->pdev->dev;
-	struct hgm_region_desc desc = api_desc(api);
 	struct hgm_region *region;
 	void *group;
 	int err;
@@ -98,7 +98,7 @@ static int api_region(struct hgm_test_api *api, bool pool)
 	group = devres_open_group(dev, NULL, GFP_KERNEL);
 	if (!group)
 		return -ENOMEM;
-	region = devm_hgm_pci_region_create(api->pdev, BAR, 0, &desc);
+	region = devm_hgm_pci_region_create(api->pdev, BAR, 0, &api_desc);
 	err = PTR_ERR_OR_ZERO(region);
 	if (!err && pool)
 		err = PTR_ERR_OR_ZERO(devm_hgm_pool_create(region));

@@ -68,4 +68,19 @@ struct hgm_test_api {
 void hgm_test_api_init(struct hgm_test_api *api, struct pci_dev *pdev, struct dentry *dir);
 void hgm_test_api_fini(struct hgm_test_api *api);
 
+/* See shield.c; without fault injection there is nothing to be shielded from */
+#ifdef CONFIG_FAULT_INJECTION
+int hgm_test_shield_init(void);
+void hgm_test_shield_fini(void);
+#else
+static inline int hgm_test_shield_init(void)
+{
+	return 0;
+}
+
+static inline void hgm_test_shield_fini(void)
+{
+}
+#endif
+
 #endif /* HGM_TEST_H */

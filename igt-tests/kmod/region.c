@@ -163,7 +163,26 @@ static struct pci_driver hgm_test_driver = {
 	.probe = hgm_test_probe,
 	.remove = hgm_test_remove,
 };
-module_pci_driver(hgm_test_driver);
+
+static int __init hgm_test_init(void)
+{
+	int err = hgm_test_shield_init();
+
+	if (err)
+		return err;
+	err = pci_register_driver(&hgm_test_driver);
+	if (err)
+		hgm_test_shield_fini();
+	return err;
+}
+module_init(hgm_test_init);
+
+static void __exit hgm_test_exit(void)
+{
+	pci_unregister_driver(&hgm_test_driver);
+	hgm_test_shield_fini();
+}
+module_exit(hgm_test_exit);
 
 MODULE_DESCRIPTION("HGM test aid: region descriptors and dma-buf importers");
 MODULE_LICENSE("GPL");

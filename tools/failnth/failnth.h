@@ -14,7 +14,14 @@
 
 #define FN_GPUS 2
 #define FN_HOGS 64
-#define FN_SIZE (256 * 1024ULL)
+/* Each page is a few more allocations to fail: enough of them for every list to have some */
+#define FN_SIZE (64 * 1024ULL)
+
+/* A buffer that is there to take room */
+struct fn_hog {
+	uint32_t handle, crc;
+	uint64_t size;
+};
 
 /* What an entry works on; whatever its functions need between each other */
 struct fn {
@@ -31,9 +38,14 @@ struct fn {
 	struct ibv_mr *mr;
 	struct ibv_pd *pd;
 	int api; /* hgm_test/api, hgm_test/import */
-	uint32_t hog[FN_HOGS];
+	struct fn_hog hog[FN_HOGS];
 	unsigned int hogs;
 };
+
+/* What a failed call may have changed all the same */
+#define FN_MOVE (1U << 0)  /* where the buffer is */
+#define FN_MAPS (1U << 1)  /* a peer's mapping, which comes when used and goes when moved */
+#define FN_ERRNO (1U << 2) /* not what, but its errno: the PCI core has many words for no memory */
 
 /**
  * struct fn_entry - one way into the drivers
@@ -46,7 +58,8 @@ struct fn {
  * @undo: of @call; optional
  * @finish: of @setup; optional
  * @sample: there are too many allocations: take about so many of them
- * @moves: a failed call may have changed where the buffer is
+ * @may: FN_*
+ * @quiet: makes no allocation that can fail; of the others something must
  */
 struct fn_entry {
 	const char *name;
@@ -58,7 +71,8 @@ struct fn_entry {
 	void (*finish)(struct fn *fn);
 	void (*cleanup)(struct fn *fn);
 	unsigned int sample;
-	bool moves;
+	unsigned int may;
+	bool quiet;
 };
 
 extern const struct fn_entry fn_gpu_entries[];
@@ -81,7 +95,7 @@ struct fn_snap {
 };
 
 void fn_snap(struct fn *fn, struct fn_snap *snap, bool slow);
-bool fn_settles(struct fn *fn, const struct fn_snap *want, bool moves);
+bool fn_settles(struct fn *fn, const struct fn_snap *want, unsigned int may);
 
 /* gpu.c: helpers of more than one file */
 int fn_make(struct fn *fn, uint32_t place, uint32_t *handle);

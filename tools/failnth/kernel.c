@@ -104,7 +104,7 @@ static void undo_import(struct fn *fn)
 #define REGION .prepare = prepare_region, .cleanup = cleanup_api
 #define IMPORTER .prepare = prepare_import, .cleanup = cleanup_import, \
 		 .setup = fn_setup_dmabuf, .finish = fn_finish_dmabuf, \
-		 .check = fn_check_bo, .undo = undo_import, .moves = true
+		 .check = fn_check_bo, .undo = undo_import, .may = FN_MOVE
 
 const struct fn_entry fn_kernel_entries[] = {
 	{ "api-region-create", .prepare = prepare_api, .cleanup = cleanup_api,
@@ -125,6 +125,27 @@ const struct fn_entry fn_kernel_entries[] = {
 };
 
 /* Bind and unbind of devices that nobody has open */
+
+/* With a NUMA node the core probes in a worker, which injection does not follow */
+static int probe_in_place(const char *pci)
+{
+	char path[HGM_PATH];
+	int ret;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/numa_node", pci);
+	ret = hgm_file_write(path, "-1");
+	return ret == -ENOENT ? 0 : ret;
+}
+
+static int prepare_gpu_bind(struct fn *fn)
+{
+	return probe_in_place(fn->gpu[1].pci);
+}
+
+static int prepare_nic_bind(struct fn *fn)
+{
+	return probe_in_place(fn->nic1);
+}
 
 static int setup_gpu_gone(struct fn *fn)
 {
@@ -179,10 +200,11 @@ static void undo_nic_unbind(struct fn *fn)
 }
 
 const struct fn_entry fn_driver_entries[] = {
-	{ "refgpu-bind", .setup = setup_gpu_gone, .call = call_gpu_bind,
-	  .check = check_gpu_bound, .sample = 60 },
+	{ "refgpu-bind", .prepare = prepare_gpu_bind, .setup = setup_gpu_gone,
+	  .call = call_gpu_bind, .check = check_gpu_bound, .sample = 60, .may = FN_ERRNO },
 	{ "refgpu-unbind", .call = call_gpu_unbind, .undo = undo_gpu_unbind },
-	{ "refnic-bind", .setup = setup_nic_gone, .call = call_nic_bind, .sample = 60 },
+	{ "refnic-bind", .prepare = prepare_nic_bind, .setup = setup_nic_gone,
+	  .call = call_nic_bind, .sample = 60, .may = FN_ERRNO },
 	{ "refnic-unbind", .call = call_nic_unbind, .undo = undo_nic_unbind },
 	{}
 };

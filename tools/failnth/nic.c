@@ -116,13 +116,15 @@ static int call_reset(struct fn *fn)
 const struct fn_entry fn_nic_entries[] = {
 	{ "alloc-pd", .call = call_pd, .undo = undo_pd },
 	{ "reg-dynamic", BUF, .call = call_reg_dynamic, .undo = undo_reg },
-	{ "reg-pinned", BUF, .call = call_reg_pinned, .undo = undo_reg, .moves = true },
+	{ "reg-pinned", BUF, .call = call_reg_pinned, .undo = undo_reg, .may = FN_MOVE },
 	{ "dereg", .setup = setup_reg, .call = call_dereg, REG },
 	{ "dma", .setup = setup_reg, .call = call_crc, REG },
 	{ "dma-fault", .setup = setup_absent, .call = call_crc, REG },
-	{ "invalidate", .setup = setup_reg, .call = call_invalidate, REG, .moves = true },
+	{ "invalidate", .setup = setup_reg, .call = call_invalidate, REG,
+	  .may = FN_MOVE | FN_MAPS },
 	{ "stats", .call = call_stats },
-	{ "query", .call = call_query },
-	{ "nic-reset", .setup = setup_reg, .call = call_reset, REG, .moves = true },
+	{ "query", .call = call_query, .quiet = true },
+	{ "nic-reset", .setup = setup_reg, .call = call_reset, REG,
+	  .may = FN_MOVE | FN_MAPS, .quiet = true },
 	{}
 };

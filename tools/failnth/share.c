@@ -140,9 +140,13 @@ static int call_sync_file(struct fn *fn)
 	return ret;
 }
 
+/* Far from everything: page tables come with the first fault and go with the map */
+#define MAP_AT ((void *)(1UL << 45))
+
 static int map(struct fn *fn, int fd, uint64_t offset)
 {
-	fn->map = mmap(NULL, FN_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+	fn->map = mmap(MAP_AT, FN_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_FIXED_NOREPLACE, fd, offset);
 	if (fn->map != MAP_FAILED)
 		return 0;
 	fn->map = NULL;
@@ -211,10 +215,33 @@ static int call_fault_write(struct fn *fn)
 	return fault(fn, true);
 }
 
-/* The page tables forget it, so that it faults again */
-static void undo_fault(struct fn *fn)
+/* In RAM, and its pages with the page cache */
+static int setup_swapped(struct fn *fn)
 {
-	madvise(fn->map, FN_SIZE, MADV_DONTNEED);
+	struct drm_refgpu_bo_info info = { 0 };
+	int ret = fn_setup_ram(fn);
+
+	ret = ret ? ret : hgm_file_write("/proc/sys/vm/drop_caches", "2");
+	ret = ret ? ret : hgm_bo_info(fn->fd, fn->bo, &info);
+	return ret || !info.placement ? ret : -EBUSY;
+}
+
+static int setup_map_swapped(struct fn *fn)
+{
+	int ret = setup_swapped(fn);
+
+	return ret ? ret : call_mmap(fn);
+}
+
+static int call_crc_swapped(struct fn *fn)
+{
+	return fn_contents(fn, fn->bo);
+}
+
+/* By way of RAM */
+static int call_move_swapped(struct fn *fn)
+{
+	return hgm_bo_move(fn->fd, fn->bo, REFGPU_PLACE_VRAM, 0);
 }
 
 static int call_access(struct fn *fn)
@@ -242,7 +269,8 @@ static void finish_exported(struct fn *fn)
 	fn_finish_bo(fn);
 }
 
-#define MAPPED .check = fn_check_bo, .undo = undo_fault, .finish = finish_map
+#define MAPPED .check = fn_check_bo, .finish = finish_map
+#define SWAPPED .check = fn_check_bo, .finish = fn_finish_bo, .may = FN_MOVE
 #define FAR .check = fn_check_bo, .finish = finish_far
 #define EXPORTED .check = fn_check_bo, .finish = finish_exported
 
@@ -254,21 +282,25 @@ const struct fn_entry fn_share_entries[] = {
 	{ "prime-import-other", .setup = setup_other_gpu, .call = call_import,
 	  .undo = undo_import, FAR },
 	{ "import-map", .setup = setup_imported, .call = call_import_crc,
-	  .undo = undo_import, FAR, .moves = true },
+	  .undo = undo_import, FAR, .may = FN_MOVE | FN_MAPS },
 	{ "move-mapped", .setup = setup_mapped, .call = call_move_mapped,
-	  .undo = undo_import, FAR, .moves = true },
+	  .undo = undo_import, FAR, .may = FN_MOVE | FN_MAPS },
 	{ "begin-cpu-access", .setup = setup_exported, .call = call_begin_cpu,
-	  .undo = undo_begin_cpu, EXPORTED, .moves = true },
+	  .undo = undo_begin_cpu, EXPORTED, .may = FN_MOVE, .quiet = true },
 	{ "export-sync-file", .setup = setup_exported, .call = call_sync_file,
-	  .undo = undo_export, EXPORTED },
+	  .undo = undo_export, EXPORTED, .quiet = true },
 	{ "mmap", .setup = fn_setup_vram, .call = call_mmap, .undo = undo_mmap,
-	  .check = fn_check_bo, .finish = fn_finish_bo },
+	  .check = fn_check_bo, .finish = fn_finish_bo, .quiet = true },
 	{ "mmap-dmabuf", .setup = setup_exported, .call = call_mmap_dmabuf,
-	  .undo = undo_mmap, EXPORTED },
+	  .undo = undo_mmap, EXPORTED, .quiet = true },
 	{ "fault-read-vram", .setup = setup_map_vram, .call = call_fault_read, MAPPED },
 	{ "fault-write-vram", .setup = setup_map_vram, .call = call_fault_write, MAPPED },
 	{ "fault-read-ram", .setup = setup_map_ram, .call = call_fault_read, MAPPED },
 	{ "fault-write-ram", .setup = setup_map_ram, .call = call_fault_write, MAPPED },
-	{ "proc-mem-vram", .setup = setup_map_vram, .call = call_access, MAPPED },
+	{ "fault-swapped", .setup = setup_map_swapped, .call = call_fault_read, MAPPED,
+	  .may = FN_MOVE },
+	{ "crc-swapped", .setup = setup_swapped, .call = call_crc_swapped, SWAPPED },
+	{ "move-swapped", .setup = setup_swapped, .call = call_move_swapped, SWAPPED },
+	{ "proc-mem-vram", .setup = setup_map_vram, .call = call_access, MAPPED, .quiet = true },
 	{}
 };
