@@ -289,7 +289,7 @@ static int setup(void)
 int main(int argc, char **argv)
 {
 	bool ran, seen = true, good, clean;
-	uint64_t began;
+	uint64_t began, cpu;
 	double seconds;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -305,13 +305,15 @@ int main(int argc, char **argv)
 		seen = false;
 	}
 	began = hgm_now_ns();
+	cpu = hgm_cpu_ns();
 	for (unsigned int i = 0; i < cfg.procs; i++)
 		spawn(i);
 	ran = watch();
 	seconds = (hgm_now_ns() - began) / 1e9;
+	cpu = hgm_cpu_ns() - cpu;
 	ran &= gather();
 	drain_post();
-	good = fuzz_report(&cfg, shared, seconds, NEED_PERCENT);
+	good = fuzz_report(&cfg, shared, seconds, cpu / 1e9, NEED_PERCENT);
 	printf("# %u workers were killed\n", kills);
 	clean = fuzz_check_leaks(&cfg);
 	if (cfg.cover)

@@ -34,6 +34,7 @@
 
 struct fuzz_stat {
 	uint64_t calls, ok, wrong; /* wrong: those that a mutation touched */
+	uint64_t ns;		   /* that they took, all together */
 	uint64_t err[FUZZ_ERRNOS];
 };
 
@@ -188,7 +189,7 @@ bool fuzz_cover_report(void);
 
 /* report.c */
 bool fuzz_report(const struct fuzz_config *cfg, const struct fuzz_shared *shared,
-		 double seconds, unsigned int need);
+		 double seconds, double cpu_seconds, unsigned int need);
 bool fuzz_check_leaks(const struct fuzz_config *cfg);
 
 #endif /* HGM_FUZZ_H */

@@ -243,17 +243,17 @@ static int run_any(struct fuzz *f)
 }
 
 const struct fuzz_op fuzz_gpu_ops[] = {
-	{ "drm-open", 6, true, run_open },
-	{ "refgpu-info", 40, true, run_info },
-	{ "refgpu-bo-create", 60, true, run_create },
-	{ "gem-close", 55, true, run_close },
-	{ "refgpu-bo-mmap", 60, true, run_mmap_offset },
-	{ "refgpu-bo-info", 150, true, run_bo_info },
+	{ "drm-open", 3, true, run_open },
+	{ "refgpu-info", 80, true, run_info },
+	{ "refgpu-bo-create", 50, true, run_create },
+	{ "gem-close", 45, true, run_close },
+	{ "refgpu-bo-mmap", 150, true, run_mmap_offset },
+	{ "refgpu-bo-info", 400, true, run_bo_info },
 	{ "refgpu-bo-move", 25, true, run_move },
-	{ "refgpu-bo-wait", 120, true, run_wait },
+	{ "refgpu-bo-wait", 300, true, run_wait },
 	{ "refgpu-bo-fill", 10, true, run_fill },
 	{ "refgpu-bo-crc", 10, true, run_crc },
 	{ "refgpu-bo-copy", 10, true, run_copy },
-	{ "drm-any", 25, false, run_any },
+	{ "drm-any", 120, false, run_any },
 	{}
 };

@@ -233,10 +233,10 @@ const struct fuzz_op fuzz_mem_ops[] = {
 	{ "mmap", 20, true, run_mmap },
 	{ "touch", 30, true, run_touch },
 	{ "munmap", 15, true, run_unmap },
-	{ "madvise", 20, true, run_advise },
-	{ "mprotect", 15, true, run_protect },
+	{ "madvise", 30, true, run_advise },
+	{ "mprotect", 20, true, run_protect },
 	{ "mremap", 8, true, run_remap },
 	{ "proc-mem", 4, true, run_proc_mem },
-	{ "fork", 1, true, run_fork },
+	{ "fork", 0, true, run_fork },
 	{}
 };

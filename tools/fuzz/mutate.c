@@ -50,10 +50,10 @@ uint64_t fuzz_odd_number(struct fuzz *f)
 /* Of a buffer: mostly small, for the number of calls; now and then one that hurts */
 uint64_t fuzz_size(struct fuzz *f)
 {
-	switch (fuzz_below(f, 300)) {
+	switch (fuzz_below(f, 3000)) {
 	case 0:
 		return HGM_PAGE * (1 + fuzz_below(f, 16384));
-	case 1 ... 15:
+	case 1 ... 30:
 		return HGM_PAGE * (1 + fuzz_below(f, 512));
 	default:
 		return HGM_PAGE * (1 + fuzz_below(f, 8));

@@ -371,11 +371,11 @@ const struct fuzz_op fuzz_nic_ops[] = {
 	{ "pd", 10, true, run_pd },
 	{ "reg-dmabuf-mr", 15, true, run_reg },
 	{ "dereg-mr", 12, true, run_dereg },
-	{ "query-mr", 30, true, run_query_mr },
+	{ "query-mr", 120, true, run_query_mr },
 	{ "refnic-dma", 12, true, run_dma },
-	{ "refnic-stats", 20, true, run_stats },
+	{ "refnic-stats", 15, true, run_stats },
 	{ "nic-query", 8, true, run_query },
-	{ "uverbs-any", 10, false, run_any },
+	{ "uverbs-any", 100, false, run_any },
 	{ "nic-reopen", 0, true, run_reopen },
 	{}
 };

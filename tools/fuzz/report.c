@@ -16,6 +16,7 @@ static void add(struct fuzz_stat *sum, const struct fuzz_stat *s)
 	sum->calls += s->calls;
 	sum->ok += s->ok;
 	sum->wrong += s->wrong;
+	sum->ns += s->ns;
 	for (int i = 0; i < FUZZ_ERRNOS; i++)
 		sum->err[i] += s->err[i];
 }
@@ -33,12 +34,12 @@ static void print_errnos(const struct fuzz_stat *s)
  * must succeed did so at least once, and no call answers an errno nobody knows.
  */
 bool fuzz_report(const struct fuzz_config *cfg, const struct fuzz_shared *shared,
-		 double seconds, unsigned int need)
+		 double seconds, double cpu_seconds, unsigned int need)
 {
 	struct fuzz_stat all = { 0 };
 	bool good = true;
 
-	printf("# %-20s %9s %9s %9s  errors\n", "call", "made", "wrong", "succeeded");
+	printf("# %-20s %9s %9s %9s %9s  errors\n", "call", "made", "wrong", "succeeded", "us each");
 	for (unsigned int op = 0; op < fuzz_nr_ops; op++) {
 		struct fuzz_stat sum = { 0 };
 
@@ -46,8 +47,9 @@ bool fuzz_report(const struct fuzz_config *cfg, const struct fuzz_shared *shared
 			add(&sum, &shared->slot[i].stat[op]);
 		if (!sum.calls && !fuzz_ops[op].must)
 			continue;
-		printf("# %-20s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " ", fuzz_ops[op].name,
-		       sum.calls, sum.wrong, sum.ok);
+		printf("# %-20s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " ",
+		       fuzz_ops[op].name, sum.calls, sum.wrong, sum.ok,
+		       sum.calls ? sum.ns / sum.calls / 1000 : 0);
 		print_errnos(&sum);
 		if (fuzz_ops[op].must && !sum.ok) {
 			printf("# %s never succeeded\n", fuzz_ops[op].name);
@@ -59,9 +61,9 @@ bool fuzz_report(const struct fuzz_config *cfg, const struct fuzz_shared *shared
 		}
 		add(&all, &sum);
 	}
-	printf("# %" PRIu64 " calls in %.0f s (%.0f a second), %" PRIu64 " made wrong, "
-	       "%.1f%% succeeded\n",
-	       all.calls, seconds, all.calls / seconds, all.wrong,
+	printf("# %" PRIu64 " calls in %.0f s (%.0f a second, %.1f CPUs busy), %" PRIu64
+	       " made wrong, %.1f%% succeeded\n",
+	       all.calls, seconds, all.calls / seconds, cpu_seconds / seconds, all.wrong,
 	       all.calls ? 100.0 * all.ok / all.calls : 0);
 	if (all.ok * 100 < all.calls * need || !all.calls) {
 		printf("# fewer than %u%% succeeded\n", need);

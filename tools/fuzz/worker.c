@@ -18,8 +18,8 @@ struct fuzz_op fuzz_ops[FUZZ_OPS];
 unsigned int fuzz_nr_ops;
 static unsigned int total_weight, nr_rare;
 
-/* They take seconds: one in so many calls instead of by weight */
-#define FUZZ_RARE 10000
+/* They take a second: one in so many calls instead of by weight */
+#define FUZZ_RARE 3000
 
 static void add_ops(const struct fuzz_op *ops)
 {
@@ -65,11 +65,12 @@ static unsigned int pick_op(struct fuzz *f)
 	return i;
 }
 
-static void account(struct fuzz *f, unsigned int op, int ret)
+static void account(struct fuzz *f, unsigned int op, int ret, uint64_t ns)
 {
 	struct fuzz_stat *s = &f->slot->stat[op];
 
 	s->calls++;
+	s->ns += ns;
 	s->wrong += f->touched;
 	f->slot->calls++;
 	if (ret >= 0)
@@ -81,17 +82,18 @@ static void account(struct fuzz *f, unsigned int op, int ret)
 static void one_call(struct fuzz *f)
 {
 	unsigned int op = pick_op(f);
+	uint64_t began = hgm_now_ns();
 	int ret;
 
 	f->wrong = fuzz_chance(f, f->cfg->mutate);
 	f->touched = false;
 	f->slot->op = op;
-	__atomic_store_n(&f->slot->began_ns, hgm_now_ns(), __ATOMIC_RELAXED);
+	__atomic_store_n(&f->slot->began_ns, began, __ATOMIC_RELAXED);
 	ret = fuzz_ops[op].run(f);
 	__atomic_store_n(&f->slot->began_ns, 0, __ATOMIC_RELAXED);
 	if (ret == FUZZ_SKIP)
 		return;
-	account(f, op, ret);
+	account(f, op, ret, hgm_now_ns() - began);
 	__atomic_fetch_sub(&f->shared->budget, 1, __ATOMIC_RELAXED);
 	if (f->cfg->trace)
 		fprintf(stderr, "%s: %s = %d\n", fuzz_ops[op].name, f->slot->last, ret);
