@@ -297,10 +297,12 @@ const struct fn_entry fn_share_entries[] = {
 	{ "fault-write-vram", .setup = setup_map_vram, .call = call_fault_write, MAPPED },
 	{ "fault-read-ram", .setup = setup_map_ram, .call = call_fault_read, MAPPED },
 	{ "fault-write-ram", .setup = setup_map_ram, .call = call_fault_write, MAPPED },
-	{ "fault-swapped", .setup = setup_map_swapped, .call = call_fault_read, MAPPED,
-	  .may = FN_MOVE },
 	{ "crc-swapped", .setup = setup_swapped, .call = call_crc_swapped, SWAPPED },
-	{ "move-swapped", .setup = setup_swapped, .call = call_move_swapped, SWAPPED },
+	/* by and large the same allocations again */
+	{ "fault-swapped", .setup = setup_map_swapped, .call = call_fault_read, MAPPED,
+	  .may = FN_MOVE, .sample = 25 },
+	{ "move-swapped", .setup = setup_swapped, .call = call_move_swapped, SWAPPED,
+	  .sample = 25 },
 	{ "proc-mem-vram", .setup = setup_map_vram, .call = call_access, MAPPED, .quiet = true },
 	{}
 };
