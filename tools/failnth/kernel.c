@@ -108,9 +108,9 @@ static void undo_import(struct fn *fn)
 
 const struct fn_entry fn_kernel_entries[] = {
 	{ "api-region-create", .prepare = prepare_api, .cleanup = cleanup_api,
-	  .call = call_region_create, .sample = 60 },
+	  .call = call_region_create, .sample = 30 },
 	{ "api-pool-create", .prepare = prepare_api, .cleanup = cleanup_api,
-	  .call = call_pool_create, .sample = 60 },
+	  .call = call_pool_create, .sample = 30 },
 	{ "api-pool-alloc", REGION, .call = call_pool_alloc },
 	{ "api-copy-by-cpu", REGION, .call = call_copy_by_cpu },
 	{ "api-copy-ranges", REGION, .call = call_copy_ranges },

@@ -117,9 +117,10 @@ const struct fn_entry fn_nic_entries[] = {
 	{ "alloc-pd", .call = call_pd, .undo = undo_pd },
 	{ "reg-dynamic", BUF, .call = call_reg_dynamic, .undo = undo_reg },
 	{ "reg-pinned", BUF, .call = call_reg_pinned, .undo = undo_reg, .may = FN_MOVE },
-	{ "dereg", .setup = setup_reg, .call = call_dereg, REG },
-	{ "dma", .setup = setup_reg, .call = call_crc, REG },
-	{ "dma-fault", .setup = setup_absent, .call = call_crc, REG },
+	{ "dereg", .setup = setup_reg, .call = call_dereg, REG, .quiet = true },
+	{ "dma", .setup = setup_reg, .call = call_crc, REG, .quiet = true },
+	/* a worker of the driver maps it */
+	{ "dma-fault", .setup = setup_absent, .call = call_crc, REG, .quiet = true },
 	{ "invalidate", .setup = setup_reg, .call = call_invalidate, REG,
 	  .may = FN_MOVE | FN_MAPS },
 	{ "stats", .call = call_stats },

@@ -303,6 +303,6 @@ const struct fn_entry fn_share_entries[] = {
 	  .may = FN_MOVE, .sample = 25 },
 	{ "move-swapped", .setup = setup_swapped, .call = call_move_swapped, SWAPPED,
 	  .sample = 25 },
-	{ "proc-mem-vram", .setup = setup_map_vram, .call = call_access, MAPPED, .quiet = true },
+	{ "proc-mem-vram", .setup = setup_map_vram, .call = call_access, MAPPED },
 	{}
 };
