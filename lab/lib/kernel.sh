@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Which kernel the modules are built for and the guest boots: HGM_KERNEL=stock
-# (Debian's, the default) or one of lab/debug-kernel's variants.
+# (Debian's, the default) or one of lab/debug-kernel's variants. HGM_COVERAGE=1, not
+# with the stock kernel: our modules count their lines (lab/coverage).
 
 HGM_KERNEL=${HGM_KERNEL:-stock}
 export HGM_KERNEL
 # What is built for a kernel other than the stock one lies apart.
 KOUT=$BUILD
-[ "$HGM_KERNEL" = stock ] || KOUT=$BUILD/$HGM_KERNEL
+[ "$HGM_KERNEL" = stock ] || KOUT=$BUILD/$HGM_KERNEL${HGM_COVERAGE:+-gcov}
 export KOUT
 
 # kernel_use TREE: set KDIR (what modules are built against, in the tree), KBINDS
@@ -27,6 +28,6 @@ kernel_use() {
 		--bind "$KERNEL_ARTEFACT:/usr/src/hgm-kernel")
 	KARGS=(CONFIG_HGM_KUNIT_TEST=y CONFIG_DRM_HGM_KUNIT_TEST=y
 		CONFIG_INFINIBAND_HGM_KUNIT_TEST=y)
-	# for lab/coverage: our modules count their lines, nothing else does
-	[ "$HGM_KERNEL" != gcov ] || KARGS+=(GCOV_PROFILE=y)
+	[ -z "${HGM_COVERAGE-}" ] || KARGS+=(CONFIG_GCOV_KERNEL=y GCOV_PROFILE=y
+		"KBUILD_EXTRA_SYMBOLS=$KOUT/gcov/Module.symvers")
 }
