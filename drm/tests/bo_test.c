@@ -97,6 +97,37 @@ static void bo_create_places(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, offset < HGM_FAKE_VISIBLE, p->visible);
 }
 
+/* Whichever allocation fails: no buffer, and nothing is left of it. */
+static void bo_out_of_memory(struct kunit *test)
+{
+	const struct first_place *p = test->param_value;
+	struct fake_drm *fd = fake_drm_cpu(test);
+	unsigned int n, quiet, refused = 0;
+	struct drm_hgm_bo *bo;
+	bool failed;
+
+	hgm_fake_sweep(n, quiet) {
+		hgm_fake_fail_nth(test, n);
+		bo = drm_hgm_bo_create(&fd->hdev, SZ_64K, p->places, p->flags);
+		failed = hgm_fake_failed(test, &quiet);
+		if (IS_ERR(bo)) {
+			KUNIT_EXPECT_TRUE(test, PTR_ERR(bo) == -ENOMEM ||
+					  (p->places & VRAM && PTR_ERR(bo) == -ENOSPC));
+			KUNIT_EXPECT_TRUE(test, failed);
+			refused++;
+		} else {
+			KUNIT_EXPECT_TRUE(test, bo->place & p->places);
+			KUNIT_EXPECT_TRUE(test, fake_is_zero(bo));
+			drm_hgm_bo_put(bo);
+		}
+		KUNIT_EXPECT_EQ(test, drm_hgm_vram_used(&fd->hdev), 0);
+		KUNIT_EXPECT_EQ(test, atomic_long_read(&fd->hdev.populated), 0);
+		KUNIT_EXPECT_TRUE(test, list_empty(&fd->hdev.bos));
+	}
+	KUNIT_EXPECT_GT(test, refused, 3);
+	KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+}
+
 static void bo_place_refuses(struct kunit *test)
 {
 	struct fake_drm *fd = fake_drm(test);
@@ -234,6 +265,7 @@ static struct kunit_case bo_cases[] = {
 	KUNIT_CASE_PARAM(bo_create_refuses, bad_create_gen_params),
 	KUNIT_CASE(bo_create_beyond_ram),
 	KUNIT_CASE_PARAM(bo_create_places, first_place_gen_params),
+	KUNIT_CASE_PARAM(bo_out_of_memory, first_place_gen_params),
 	KUNIT_CASE(bo_place_refuses),
 	KUNIT_CASE(bo_place_moves),
 	KUNIT_CASE(bo_full_vram),

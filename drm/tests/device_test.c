@@ -9,6 +9,20 @@
 
 #include "fake.h"
 
+/* One buffer, there and back. */
+static bool fake_works(struct fake_drm *fd)
+{
+	struct drm_hgm_bo *bo = drm_hgm_bo_create(&fd->hdev, SZ_16K, DRM_HGM_PLACE_ALL, 0);
+	bool works;
+
+	if (IS_ERR(bo))
+		return false;
+	fake_write(bo, 9);
+	works = !fake_place(bo, DRM_HGM_PLACE_RAM, 0) && fake_holds(bo, 9);
+	drm_hgm_bo_put(bo);
+	return works;
+}
+
 static void device_init(struct kunit *test)
 {
 	struct fake_drm *fd = fake_drm(test), *cpu = fake_drm_cpu(test);
@@ -22,6 +36,37 @@ static void device_init(struct kunit *test)
 	/* what only the CPU could copy is not used */
 	KUNIT_EXPECT_EQ(test, cpu->hdev.vram.limit, HGM_FAKE_VISIBLE);
 	KUNIT_EXPECT_EQ(test, drm_hgm_vram_used(&fd->hdev), 0);
+}
+
+/* Whichever allocation fails: no device, and the region is as it was. */
+static void device_out_of_memory(struct kunit *test)
+{
+	unsigned int n, quiet, refused = 0;
+
+	hgm_fake_sweep(n, quiet) {
+		struct fake_drm *fd = fake_drm_bare(test);
+		struct hgm_fake_gpu *gpu = fd->gpu;
+		bool failed;
+		int err;
+
+		hgm_fake_fail_nth(test, n);
+		err = drm_hgm_device_init(&fd->hdev, &fd->drm, gpu->region,
+					  DRM_HGM_CPU_COPY);
+		failed = hgm_fake_failed(test, &quiet);
+		if (err) {
+			KUNIT_EXPECT_TRUE(test, failed);
+			KUNIT_EXPECT_EQ(test, err, -ENOMEM);
+			refused++;
+		} else {
+			/* names and the like: it works all the same */
+			KUNIT_EXPECT_TRUE(test, fake_works(fd));
+		}
+		/* takes @fd along */
+		hgm_fake_gpu_unbind(gpu);
+		KUNIT_EXPECT_EQ(test, gpu->provider.unclaims, 1);
+	}
+	KUNIT_EXPECT_GT(test, refused, 10);
+	KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
 }
 
 /* TTM is told: evict to RAM, and never map VRAM by PFN. */
@@ -147,6 +192,7 @@ static void device_eviction_valuable(struct kunit *test)
 
 static struct kunit_case device_cases[] = {
 	KUNIT_CASE(device_init),
+	KUNIT_CASE(device_out_of_memory),
 	KUNIT_CASE(device_ttm_funcs),
 	KUNIT_CASE(device_walk),
 	KUNIT_CASE(device_unplug),

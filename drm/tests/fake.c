@@ -7,12 +7,14 @@
 #include <drm/drm_gem.h>
 #include <drm/drm_ioctl.h>
 #include <drm/drm_kunit_helpers.h>
+#include <drm/ttm/ttm_placement.h>
 
 #include <kunit/resource.h>
 #include <linux/atomic.h>
 #include <linux/file.h>
 #include <linux/io.h>
 #include <linux/module.h>
+#include <linux/pm_runtime.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -168,7 +170,8 @@ static void fake_drm_quiesce(void *data)
 	flush_delayed_fput();
 }
 
-static struct fake_drm *fake_drm_new(struct kunit *test, unsigned int flags, bool high)
+/* A DRM device and, yet to be made, a region: nothing of drm_hgm. */
+static struct fake_drm *fake_drm_alloc(struct kunit *test)
 {
 	static atomic_t serial;
 	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
@@ -183,11 +186,34 @@ static struct fake_drm *fake_drm_new(struct kunit *test, unsigned int flags, boo
 	fd->gpu = gpu;
 	fd->fail_err = -EIO;
 	INIT_LIST_HEAD(&fd->queue);
+	gpu->engine = fd;
+	return fd;
+}
+
+/*
+ * Only a window, which the CPU copies, and drm_hgm_device_init() is up to the test.
+ * What that does without is there, so that it need not be made.
+ */
+struct fake_drm *fake_drm_bare(struct kunit *test)
+{
+	struct fake_drm *fd = fake_drm_alloc(test);
+
+	fd->gpu->desc.flags = HGM_F_P2PDMA;
+	fd->gpu->desc.size = HGM_FAKE_VISIBLE;
+	hgm_fake_region(fd->gpu);
+	KUNIT_ASSERT_EQ(test, 0, drm_gem_huge_mnt_create(&fd->drm, "within_size"));
+	return fd;
+}
+
+static struct fake_drm *fake_drm_new(struct kunit *test, unsigned int flags, bool high)
+{
+	struct fake_drm *fd = fake_drm_alloc(test);
+	struct hgm_fake_gpu *gpu = fd->gpu;
+
 	fd->hidden = kunit_kzalloc(test, HGM_FAKE_SIZE - HGM_FAKE_VISIBLE, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, fd->hidden);
 	/* what another left */
 	memset(fd->hidden, 0xee, HGM_FAKE_SIZE - HGM_FAKE_VISIBLE);
-	gpu->engine = fd;
 	if (!(flags & DRM_HGM_CPU_COPY))
 		gpu->ops.copy = fake_engine_copy;
 	gpu->provider.high = high;
@@ -214,6 +240,26 @@ struct fake_drm *fake_drm_cpu(struct kunit *test)
 struct fake_drm *fake_drm_high(struct kunit *test)
 {
 	return fake_drm_new(test, 0, true);
+}
+
+static int fake_resume_fails(struct device *dev)
+{
+	return -EIO;
+}
+
+/* It sleeps, and does not wake up when asked to. */
+void fake_sleep(struct fake_drm *fd)
+{
+	static struct dev_pm_domain broken = { .ops.runtime_resume = fake_resume_fails };
+
+	fd->gpu->dev->pm_domain = &broken;
+	pm_runtime_enable(fd->gpu->dev);
+}
+
+void fake_wake(struct fake_drm *fd)
+{
+	pm_runtime_disable(fd->gpu->dev);
+	fd->gpu->dev->pm_domain = NULL;
 }
 
 static void fake_bo_drop(void *data)
@@ -243,6 +289,19 @@ int fake_place(struct drm_hgm_bo *bo, u32 places, u32 flags)
 
 	dma_resv_lock(bo->tbo.base.resv, NULL);
 	err = drm_hgm_bo_place(bo, places, flags, false);
+	dma_resv_unlock(bo->tbo.base.resv);
+	return err;
+}
+
+/* No placement: as the shrinker and unplug do. */
+int fake_drop(struct drm_hgm_bo *bo)
+{
+	struct ttm_operation_ctx ctx = {};
+	struct ttm_placement none = {};
+	int err;
+
+	dma_resv_lock(bo->tbo.base.resv, NULL);
+	err = ttm_bo_validate(&bo->tbo, &none, &ctx);
 	dma_resv_unlock(bo->tbo.base.resv);
 	return err;
 }

@@ -40,12 +40,16 @@ struct fake_drm {
 struct fake_drm *fake_drm(struct kunit *test);
 struct fake_drm *fake_drm_cpu(struct kunit *test);
 struct fake_drm *fake_drm_high(struct kunit *test);
+struct fake_drm *fake_drm_bare(struct kunit *test);
+void fake_sleep(struct fake_drm *fd);
+void fake_wake(struct fake_drm *fd);
 bool fake_engine_run(struct fake_drm *fd, unsigned int nth);
 struct dma_fence *fake_engine_dep(struct fake_drm *fd, unsigned int nth);
 
 struct drm_hgm_bo *fake_bo(struct fake_drm *fd, u64 size, u32 places, u32 flags);
 void fake_bo_put(struct drm_hgm_bo *bo);
 int fake_place(struct drm_hgm_bo *bo, u32 places, u32 flags);
+int fake_drop(struct drm_hgm_bo *bo);
 void fake_settle(struct drm_hgm_bo *bo);
 void fake_write(struct drm_hgm_bo *bo, u8 seed);
 bool fake_holds(struct drm_hgm_bo *bo, u8 seed);

@@ -128,6 +128,51 @@ static void mmap_sigbus(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, byte, 0);
 }
 
+static vm_fault_t fault_at(u8 __user *at)
+{
+	unsigned long addr = (unsigned long)at;
+	vm_fault_t ret;
+
+	mmap_read_lock(current->mm);
+	ret = drm_hgm_vm_ops.fault(&(struct vm_fault){
+		.vma = vma_lookup(current->mm, addr), .address = addr,
+	});
+	mmap_read_unlock(current->mm);
+	return ret;
+}
+
+/* What went wrong tells what the process is in for. */
+static void mmap_fault_fails(struct kunit *test)
+{
+	struct fake_drm *fd = fake_drm(test);
+	struct drm_hgm_bo *bo = fake_bo(fd, SIZE, DRM_HGM_PLACE_RAM, 0);
+	u8 __user *at = user_map(test, bo);
+	unsigned int n, quiet, oom = 0;
+	bool failed;
+	vm_fault_t ret;
+
+	/* no memory: come again, when somebody was killed for it */
+	hgm_fake_sweep(n, quiet) {
+		KUNIT_ASSERT_EQ(test, fake_drop(bo), 0);
+		hgm_fake_fail_nth(test, n);
+		ret = fault_at(at);
+		failed = hgm_fake_failed(test, &quiet);
+		KUNIT_EXPECT_TRUE(test, ret == VM_FAULT_NOPAGE ||
+				  (failed && ret == VM_FAULT_OOM));
+		oom += ret == VM_FAULT_OOM;
+	}
+	KUNIT_EXPECT_GT(test, oom, 2);
+	KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+	/* a device that is not there, or does not work: never */
+	fake_sleep(fd);
+	KUNIT_EXPECT_EQ(test, fault_at(at), VM_FAULT_SIGBUS);
+	fake_wake(fd);
+	fd->drm.unplugged = true;
+	KUNIT_EXPECT_EQ(test, fault_at(at), VM_FAULT_SIGBUS);
+	fd->drm.unplugged = false;
+	KUNIT_EXPECT_EQ(test, fault_at(at), VM_FAULT_NOPAGE);
+}
+
 /* What a debugger sees, and writes, across pages that are not neighbours. */
 static void mmap_access_memory(struct kunit *test)
 {
@@ -159,6 +204,7 @@ static struct kunit_case mmap_cases[] = {
 	KUNIT_CASE(mmap_moves_into_window),
 	KUNIT_CASE(mmap_refuses_private),
 	KUNIT_CASE(mmap_sigbus),
+	KUNIT_CASE(mmap_fault_fails),
 	KUNIT_CASE(mmap_access_memory),
 	{}
 };

@@ -169,6 +169,39 @@ static void move_notifies(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, imp->invalidates, 1);
 }
 
+/* Whichever allocation fails: the buffer stays where it is, with its contents. */
+static void move_out_of_memory(struct kunit *test)
+{
+	struct fake_drm *fd = fake_drm_cpu(test);
+	struct drm_hgm_bo *bo = fake_bo(fd, SZ_64K, VRAM | RAM, 0);
+	static const u32 places[] = { VRAM, RAM };
+	unsigned int n, quiet, refused;
+	bool failed;
+	int err;
+
+	fake_write(bo, 90);
+	for (int i = 0; i < ARRAY_SIZE(places); i++) {
+		refused = 0;
+		hgm_fake_sweep(n, quiet) {
+			KUNIT_ASSERT_EQ(test, fake_place(bo, places[i], 0), 0);
+			hgm_fake_fail_nth(test, n);
+			err = fake_place(bo, places[!i], 0);
+			failed = hgm_fake_failed(test, &quiet);
+			KUNIT_EXPECT_EQ(test, bo->place, places[err ? i : !i]);
+			KUNIT_EXPECT_TRUE(test, !err || failed);
+			/* to the buddy, a block it cannot split is none */
+			KUNIT_EXPECT_TRUE(test, !err || err == -ENOMEM ||
+					  (places[i] == RAM && err == -ENOSPC));
+			KUNIT_EXPECT_TRUE(test, fake_holds(bo, 90));
+			KUNIT_EXPECT_EQ(test, drm_hgm_vram_used(&fd->hdev),
+					bo->place == VRAM ? SZ_64K : 0);
+			refused += !!err;
+		}
+		KUNIT_EXPECT_GT(test, refused, 2);
+		KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+	}
+}
+
 /* Clearing what the engine alone reaches fails: the memory is not handed out. */
 static void move_clear_fails(struct kunit *test)
 {
@@ -192,6 +225,7 @@ static struct kunit_case move_cases[] = {
 	KUNIT_CASE(move_waits_for_pins),
 	KUNIT_CASE(move_notifies),
 	KUNIT_CASE(move_clear_fails),
+	KUNIT_CASE(move_out_of_memory),
 	{}
 };
 

@@ -139,12 +139,32 @@ static void pm_references(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(usage), before);
 }
 
+/* A device that does not wake up serves no importer, and no reference is left. */
+static void pm_resume_fails(struct kunit *test)
+{
+	struct fake_drm *fd = fake_drm(test);
+	struct drm_hgm_bo *bo = fake_bo(fd, SZ_64K, VRAM | RAM, 0);
+	struct device *dev = fd->gpu->dev;
+	int before = atomic_read(&dev->power.usage_count);
+
+	fake_sleep(fd);
+	KUNIT_EXPECT_EQ(test, drm_hgm_pm_get(&fd->hdev), -EIO);
+	KUNIT_EXPECT_NE(test, 0, fake_try_attach(test, bo, hgm_fake_device(test, "peer"),
+						 FAKE_P2P));
+	KUNIT_EXPECT_EQ(test, atomic_read(&dev->power.usage_count), before);
+	KUNIT_EXPECT_TRUE(test, list_empty(&bo->attachments));
+	fake_wake(fd);
+	KUNIT_EXPECT_EQ(test, 0, fake_try_attach(test, bo, hgm_fake_device(test, "peer"),
+						 FAKE_P2P));
+}
+
 static struct kunit_case pm_cases[] = {
 	KUNIT_CASE(pm_evict),
 	KUNIT_CASE(pm_evict_revokes_pins),
 	KUNIT_CASE(pm_evict_pinned),
 	KUNIT_CASE(pm_freeze),
 	KUNIT_CASE(pm_references),
+	KUNIT_CASE(pm_resume_fails),
 	{}
 };
 

@@ -98,6 +98,75 @@ static void prime_attach_refuses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bo->ram_users, 0);
 }
 
+/* Whichever allocation fails: not mapped, and nothing is held for it. */
+static void prime_map_out_of_memory(struct kunit *test)
+{
+	struct fake_drm *fd = fake_drm_cpu(test);
+	struct drm_hgm_bo *bo = fake_bo(fd, SZ_64K, VRAM | RAM, 0);
+	struct fake_importer *imp = fake_attach(test, bo, hgm_fake_device(test, "peer"),
+						FAKE_P2P);
+	struct drm_hgm_attach *a = imp->attach->priv;
+	static const u32 places[] = { VRAM, RAM };
+	unsigned int n, quiet, refused;
+	bool failed;
+	int err;
+
+	for (int i = 0; i < ARRAY_SIZE(places); i++) {
+		KUNIT_ASSERT_EQ(test, fake_place(bo, places[i], 0), 0);
+		refused = 0;
+		hgm_fake_sweep(n, quiet) {
+			hgm_fake_fail_nth(test, n);
+			err = fake_map(imp);
+			failed = hgm_fake_failed(test, &quiet);
+			/* detectors allocate, too, and do without */
+			if (!err)
+				fake_unmap(imp);
+			else
+				refused++;
+			KUNIT_EXPECT_TRUE(test, !err || (failed && err == -ENOMEM));
+			KUNIT_EXPECT_EQ(test, hgm_peer_set_count(&bo->peers), 0);
+			KUNIT_EXPECT_EQ(test, a->maps, 0);
+			KUNIT_EXPECT_TRUE(test, list_empty(&a->holds));
+			KUNIT_EXPECT_EQ(test, bo->place, places[i]);
+		}
+		/* the pieces, the mapping, its table; in RAM what holds the pages */
+		KUNIT_EXPECT_GE(test, refused, places[i] == RAM ? 4 : 3);
+		KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+	}
+}
+
+/* The same for one who attaches. */
+static void prime_attach_out_of_memory(struct kunit *test)
+{
+	struct fake_drm *fd = fake_drm(test);
+	struct drm_hgm_bo *bo = fake_bo(fd, SZ_64K, VRAM | RAM, 0);
+	struct fake_importer *imp = fake_attach(test, bo, hgm_fake_device(test, "peer"),
+						FAKE_P2P);
+	struct device *late = hgm_fake_device(test, "late");
+	struct dma_buf_attachment *attach;
+	unsigned int n, quiet, refused = 0;
+	bool failed;
+
+	hgm_fake_sweep(n, quiet) {
+		hgm_fake_fail_nth(test, n);
+		attach = dma_buf_attach(imp->dmabuf, late);
+		failed = hgm_fake_failed(test, &quiet);
+		if (IS_ERR(attach)) {
+			KUNIT_EXPECT_EQ(test, PTR_ERR(attach), -ENOMEM);
+			KUNIT_EXPECT_TRUE(test, failed);
+			refused++;
+		} else {
+			KUNIT_EXPECT_EQ(test, bo->ram_users, 1);
+			dma_buf_detach(imp->dmabuf, attach);
+		}
+		KUNIT_EXPECT_EQ(test, bo->ram_users, 0);
+		KUNIT_EXPECT_TRUE(test, list_is_singular(&bo->attachments));
+	}
+	/* the core's part of it and ours */
+	KUNIT_EXPECT_GE(test, refused, 2);
+	KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+}
+
 /* While one is there who needs RAM, nobody pins it in VRAM. */
 static void prime_pin_with_ram_user(struct kunit *test)
 {
@@ -240,6 +309,8 @@ static void prime_unplugged(struct kunit *test)
 static struct kunit_case prime_cases[] = {
 	KUNIT_CASE_PARAM(prime_policy, policy_gen_params),
 	KUNIT_CASE(prime_attach_refuses),
+	KUNIT_CASE(prime_map_out_of_memory),
+	KUNIT_CASE(prime_attach_out_of_memory),
 	KUNIT_CASE(prime_pin_with_ram_user),
 	KUNIT_CASE(prime_invalidates_mappers),
 	KUNIT_CASE(prime_holds_ram),

@@ -4,8 +4,8 @@
  *
  * drm_hgm_tt.c: system pages of buffers.
  */
-#include <drm/ttm/ttm_placement.h>
 #include <drm/ttm/ttm_tt.h>
+#include <linux/dma-mapping.h>
 #include <linux/mm.h>
 #include <linux/shmem_fs.h>
 
@@ -16,19 +16,6 @@
 static struct drm_hgm_tt *tt_of(struct drm_hgm_bo *bo)
 {
 	return to_hgm_tt(bo->tbo.ttm);
-}
-
-/* No placement: as the shrinker and unplug do. */
-static int drop(struct drm_hgm_bo *bo)
-{
-	struct ttm_operation_ctx ctx = {};
-	struct ttm_placement none = {};
-	int err;
-
-	dma_resv_lock(bo->tbo.base.resv, NULL);
-	err = ttm_bo_validate(&bo->tbo, &none, &ctx);
-	dma_resv_unlock(bo->tbo.base.resv);
-	return err;
 }
 
 /* Pages of a file of its own, all counted, each mapped where it is. */
@@ -60,7 +47,7 @@ static void tt_keeps_contents(struct kunit *test)
 	fake_write(bo, 40);
 	page = tt_of(bo)->ttm.pages[3];
 	get_page(page);
-	KUNIT_EXPECT_EQ(test, drop(bo), 0);
+	KUNIT_EXPECT_EQ(test, fake_drop(bo), 0);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&fd->hdev.populated), 0);
 	KUNIT_EXPECT_NULL(test, tt_of(bo)->dma);
 	KUNIT_EXPECT_NULL(test, tt_of(bo)->ttm.pages[3]);
@@ -91,6 +78,25 @@ static void tt_narrow(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mapping_gfp_mask(tt_of(bo)->filp->f_mapping) & __GFP_DMA32);
 }
 
+/* Pages that the device cannot be given are none: the buffer has no memory. */
+static void tt_dma_fails(struct kunit *test)
+{
+	struct fake_drm *fd = fake_drm(test);
+	struct drm_hgm_bo *bo = fake_bo(fd, HGM_FAKE_VISIBLE, DRM_HGM_PLACE_ALL, 0);
+	struct device *dev = fd->gpu->dev;
+
+	/* beyond its reach, and more than a bounce buffer holds */
+	dma_set_max_seg_size(dev, UINT_MAX);
+	*dev->dma_mask = DMA_BIT_MASK(32);
+	KUNIT_EXPECT_EQ(test, fake_place(bo, DRM_HGM_PLACE_RAM, 0), -EIO);
+	KUNIT_EXPECT_EQ(test, bo->place, DRM_HGM_PLACE_VRAM);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&fd->hdev.populated), 0);
+	*dev->dma_mask = DMA_BIT_MASK(64);
+	KUNIT_EXPECT_EQ(test, fake_place(bo, DRM_HGM_PLACE_RAM, 0), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&fd->hdev.populated),
+			HGM_FAKE_VISIBLE >> PAGE_SHIFT);
+}
+
 /* Nothing to populate: the pages of an import are its exporter's. */
 static void tt_refuses(struct kunit *test)
 {
@@ -103,7 +109,7 @@ static void tt_refuses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, drm_hgm_tt_populate(&fd->hdev.ttm, &sg, &ctx), -EINVAL);
 	KUNIT_EXPECT_NULL(test, drm_hgm_tt_create(&ghost, 0));
 	KUNIT_EXPECT_FALSE(test, drm_hgm_tt_has_contents(NULL));
-	KUNIT_ASSERT_EQ(test, drop(bo), 0);
+	KUNIT_ASSERT_EQ(test, fake_drop(bo), 0);
 	fd->hdev.unplugged = true;
 	KUNIT_EXPECT_EQ(test, drm_hgm_tt_populate(&fd->hdev.ttm, bo->tbo.ttm, &ctx), -ENODEV);
 	fd->hdev.unplugged = false;
@@ -115,6 +121,7 @@ static struct kunit_case tt_cases[] = {
 	KUNIT_CASE(tt_keeps_contents),
 	KUNIT_CASE(tt_narrow),
 	KUNIT_CASE(tt_refuses),
+	KUNIT_CASE(tt_dma_fails),
 	{}
 };
 

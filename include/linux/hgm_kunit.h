@@ -52,6 +52,19 @@ struct dma_fence *hgm_fake_fence(struct kunit *test);
 void hgm_fake_resv_fence(struct dma_resv *resv, struct dma_fence *fence,
 			 enum dma_resv_usage usage);
 
+/*
+ * Out of memory: of what this thread allocates between the two, the @n-th fails.  The
+ * second says whether it came to that, and counts how often in a row it did not: what
+ * caches and detectors allocate for themselves differs from call to call, so a sweep
+ * is over only after some of those.
+ */
+void hgm_fake_fail_nth(struct kunit *test, unsigned int n);
+bool hgm_fake_failed(struct kunit *test, unsigned int *quiet);
+
+#define HGM_FAKE_SWEEP	300
+#define hgm_fake_sweep(n, quiet) \
+	for ((n) = 1, (quiet) = 0; (quiet) < 5 && (n) < HGM_FAKE_SWEEP; (n)++)
+
 #define HGM_FAKE_PAGES	4
 
 /*

@@ -10,6 +10,7 @@
 #include <linux/atomic.h>
 #include <linux/dma-mapping.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "fake.h"
@@ -285,3 +286,27 @@ void hgm_fake_resv_fence(struct dma_resv *resv, struct dma_fence *fence,
 	dma_resv_unlock(resv);
 }
 EXPORT_SYMBOL_IF_KUNIT(hgm_fake_resv_fence);
+
+void hgm_fake_fail_nth(struct kunit *test, unsigned int n)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	WRITE_ONCE(current->fail_nth, n);
+#else
+	kunit_skip(test, "needs CONFIG_FAULT_INJECTION");
+#endif
+}
+EXPORT_SYMBOL_IF_KUNIT(hgm_fake_fail_nth);
+
+bool hgm_fake_failed(struct kunit *test, unsigned int *quiet)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	bool failed = !READ_ONCE(current->fail_nth);
+
+	WRITE_ONCE(current->fail_nth, 0);
+	*quiet = failed ? 0 : *quiet + 1;
+	return failed;
+#else
+	return false;
+#endif
+}
+EXPORT_SYMBOL_IF_KUNIT(hgm_fake_failed);

@@ -53,6 +53,30 @@ static void map_mixed(struct kunit *test)
 	__free_pages(ram, 1);
 }
 
+/*
+ * Pages of VRAM and RAM that follow each other are still two entries: the DMA code
+ * tells from the first page of an entry what it is.  This "VRAM" is RAM, so the
+ * second page of it does for RAM.
+ */
+static void map_kinds_apart(struct kunit *test)
+{
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
+	struct device *peer = hgm_fake_device(test, "peer");
+	struct hgm_seg segs[] = {
+		{ .offset = 0, .size = SZ_4K },
+		{ .page = hgm_p2p_page(region, SZ_4K), .size = SZ_4K },
+		{ .offset = SZ_8K, .size = SZ_4K },
+	};
+	struct sg_table sgt;
+
+	dma_set_max_seg_size(peer, UINT_MAX);
+	KUNIT_ASSERT_EQ(test, hgm_map_segs(region, peer, segs, ARRAY_SIZE(segs),
+					   DMA_BIDIRECTIONAL, &sgt), 0);
+	KUNIT_EXPECT_EQ(test, sgt.orig_nents, ARRAY_SIZE(segs));
+	hgm_unmap_segs(peer, &sgt, DMA_BIDIRECTIONAL);
+}
+
 /* Entries respect the segment limit of the peer, and none is lost. */
 static void map_segment_limit(struct kunit *test)
 {
@@ -174,13 +198,33 @@ static void map_no_bounce(struct kunit *test)
 	__free_page(ram);
 }
 
+/* What the DMA code refuses, here a bounce buffer larger than there are, is undone. */
+static void map_dma_fails(struct kunit *test)
+{
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct device *peer = hgm_fake_device(test, "peer");
+	struct hgm_seg seg = { .size = HGM_FAKE_VISIBLE };
+	struct hgm_region *region;
+	struct sg_table sgt;
+
+	gpu->provider.high = true;
+	region = hgm_fake_region(gpu);
+	dma_set_max_seg_size(peer, UINT_MAX);
+	*peer->dma_mask = DMA_BIT_MASK(32);
+	KUNIT_EXPECT_EQ(test, hgm_map_segs(region, peer, &seg, 1, DMA_TO_DEVICE, &sgt),
+			-EIO);
+	KUNIT_EXPECT_NULL(test, sgt.sgl);
+}
+
 static struct kunit_case map_cases[] = {
 	KUNIT_CASE(map_mixed),
+	KUNIT_CASE(map_kinds_apart),
 	KUNIT_CASE(map_segment_limit),
 	KUNIT_CASE(map_many),
 	KUNIT_CASE(map_refuses),
 	KUNIT_CASE(map_total_overflow),
 	KUNIT_CASE(map_no_bounce),
+	KUNIT_CASE(map_dma_fails),
 	{}
 };
 

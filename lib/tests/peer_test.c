@@ -119,18 +119,22 @@ static void peer_lifetime(struct kunit *test)
 	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
 	struct hgm_region *region = hgm_fake_region(gpu);
 	struct device *peer = hgm_fake_device(test, "peer");
-	struct fake_buf *bo = fake_buf(gpu), *forever = fake_buf(gpu);
+	struct fake_buf *bo = fake_buf(gpu), *next = fake_buf(gpu), *forever = fake_buf(gpu);
 
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_buf_map(forever, peer, 0, SZ_4K, 60000));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_buf_map(forever, peer, 0, SZ_4K, 600000));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_buf_map(next, peer, SZ_8K, SZ_4K, 500));
 	/* a shorter one after a longer one must not wait for it */
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_buf_map(bo, peer, SZ_4K, SZ_4K, 30));
-	for (int i = 0; i < 200 && hgm_peer_set_count(&bo->set); i++)
+	/* and the next one in line is not forgotten over it */
+	for (int i = 0; i < 500 && hgm_peer_set_count(&next->set); i++)
 		msleep(20);
 	KUNIT_EXPECT_EQ(test, hgm_peer_set_count(&bo->set), 0);
+	KUNIT_EXPECT_EQ(test, hgm_peer_set_count(&next->set), 0);
 	KUNIT_EXPECT_EQ(test, hgm_peer_set_count(&forever->set), 1);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&region->stats.expired), 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&region->stats.expired), 2);
 	fake_buf_unmap(forever);
 	fake_buf_put(bo);
+	fake_buf_put(next);
 	fake_buf_put(forever);
 }
 
@@ -257,6 +261,39 @@ static void peer_map_fails(struct kunit *test)
 	fake_buf_put(bo);
 }
 
+/* Whichever allocation fails: no mapping, and no trace of one. */
+static void peer_out_of_memory(struct kunit *test)
+{
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
+	struct device *peer = hgm_fake_device(test, "peer");
+	struct fake_buf *bo = fake_buf(gpu);
+	struct hgm_peer_map *map;
+	unsigned int n, quiet, refused = 0;
+	bool failed;
+
+	hgm_fake_sweep(n, quiet) {
+		hgm_fake_fail_nth(test, n);
+		map = fake_buf_map(bo, peer, 0, SZ_8K, UINT_MAX);
+		failed = hgm_fake_failed(test, &quiet);
+		if (IS_ERR(map)) {
+			KUNIT_EXPECT_EQ(test, PTR_ERR(map), -ENOMEM);
+			KUNIT_EXPECT_TRUE(test, failed);
+			refused++;
+		} else {
+			/* detectors allocate, too, and do without */
+			fake_buf_unmap(bo);
+		}
+		KUNIT_EXPECT_EQ(test, hgm_peer_set_count(&bo->set), 0);
+		KUNIT_EXPECT_EQ(test, atomic64_read(&region->stats.live_maps), 0);
+		KUNIT_EXPECT_TRUE(test, RB_EMPTY_ROOT(&region->maps.rb_root));
+	}
+	/* the mapping, its table, its nodes */
+	KUNIT_EXPECT_GE(test, refused, 3);
+	KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+	fake_buf_put(bo);
+}
+
 /* The module parameter decides for those who name no lifetime. */
 static void peer_default_lifetime(struct kunit *test)
 {
@@ -348,6 +385,7 @@ static struct kunit_case peer_cases[] = {
 	KUNIT_CASE(peer_wait_ends),
 	KUNIT_CASE(peer_two_maps),
 	KUNIT_CASE(peer_map_fails),
+	KUNIT_CASE(peer_out_of_memory),
 	KUNIT_CASE(peer_lifetime),
 	KUNIT_CASE(peer_default_lifetime),
 	KUNIT_CASE(peer_unplug),

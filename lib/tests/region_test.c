@@ -199,6 +199,50 @@ static void region_outlived(struct kunit *test)
 	hgm_region_put(region);
 }
 
+/* More private pages than there are addresses: the window goes back to its provider. */
+static void region_private_fails(struct kunit *test)
+{
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+
+	gpu->desc.size = 1ULL << 60;
+	KUNIT_EXPECT_EQ(test, -ERANGE,
+			PTR_ERR_OR_ZERO(devm_hgm_region_create(gpu->dev, &gpu->desc)));
+	KUNIT_EXPECT_EQ(test, gpu->provider.unclaims, 1);
+	KUNIT_EXPECT_NULL(test, gpu->provider.pages);
+	/* nothing is left that would stand in the way */
+	gpu->desc.size = HGM_FAKE_SIZE;
+	hgm_fake_region(gpu);
+}
+
+/* Whichever allocation fails: refused as a whole, and the window is free again. */
+static void region_out_of_memory(struct kunit *test)
+{
+	unsigned int n, quiet, refused = 0;
+
+	hgm_fake_sweep(n, quiet) {
+		struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+		struct hgm_region *region;
+		bool failed;
+
+		gpu->desc.flags = HGM_F_P2PDMA;
+		hgm_fake_fail_nth(test, n);
+		region = devm_hgm_region_create(gpu->dev, &gpu->desc);
+		failed = hgm_fake_failed(test, &quiet);
+		/* some can be done without: names, files in debugfs */
+		if (IS_ERR(region)) {
+			KUNIT_EXPECT_TRUE(test, failed);
+			KUNIT_EXPECT_EQ(test, PTR_ERR(region), -ENOMEM);
+			KUNIT_EXPECT_NULL(test, gpu->provider.pages);
+			refused++;
+		} else {
+			KUNIT_EXPECT_TRUE(test, hgm_region_is_live(region));
+		}
+		hgm_fake_gpu_unbind(gpu);
+	}
+	KUNIT_EXPECT_GT(test, refused, 5);
+	KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+}
+
 static struct kunit_case region_cases[] = {
 	KUNIT_CASE_PARAM(region_refuses, bad_desc_gen_params),
 	KUNIT_CASE(region_provider_complete),
@@ -206,6 +250,8 @@ static struct kunit_case region_cases[] = {
 	KUNIT_CASE_PARAM(region_range_ok, range_gen_params),
 	KUNIT_CASE(region_overlap),
 	KUNIT_CASE(region_claim_fails),
+	KUNIT_CASE(region_private_fails),
+	KUNIT_CASE(region_out_of_memory),
 	KUNIT_CASE(region_unplug),
 	KUNIT_CASE(region_outlived),
 	{}

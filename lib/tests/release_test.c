@@ -82,6 +82,9 @@ static void gate_quarantine(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, completion_done(&gate.done));
 	fake_buf_unmap(bo);
 	KUNIT_EXPECT_NE(test, wait_for_completion_timeout(&gate.done, 10 * HZ), 0);
+	flush_delayed_work(&region->release_work);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&region->stats.quarantined_bytes), 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&region->stats.timeouts), 1);
 	hgm_revoke_timeout_ms = bound;
 	fake_buf_put(bo);
 	hgm_fake_gpu_unbind(gpu);

@@ -6,6 +6,7 @@
  */
 #include <kunit/test.h>
 #include <linux/dma-buf.h>
+#include <linux/fdtable.h>
 
 #include "fake.h"
 
@@ -348,9 +349,46 @@ static void mr_state_names(struct kunit *test)
 		KUNIT_EXPECT_STREQ(test, ib_hgm_state_name(i), names[i]);
 }
 
+/* Whichever allocation fails: no region, and the buffer is as it was. */
+static void mr_out_of_memory(struct kunit *test)
+{
+	const struct kind *k = test->param_value;
+	struct fake_nic *nic = fake_nic(test);
+	struct ib_hgm_mr_params params = {
+		.length = FAKE_BUF,
+		.fd = fake_fd(nic),
+		.access = IB_ACCESS_LOCAL_WRITE,
+		.pinned = k->pinned,
+	};
+	struct ib_hgm_mr mr;
+	unsigned int n, quiet, refused = 0;
+	bool failed;
+	int err;
+
+	KUNIT_ASSERT_GE(test, params.fd, 0);
+	hgm_fake_sweep(n, quiet) {
+		hgm_fake_fail_nth(test, n);
+		err = ib_hgm_mr_init(&mr, &nic->dev, &params);
+		failed = hgm_fake_failed(test, &quiet);
+		/* detectors allocate, too, and do without */
+		if (!err)
+			ib_hgm_mr_fini(&mr);
+		else
+			refused++;
+		KUNIT_EXPECT_TRUE(test, !err || (failed && err == -ENOMEM));
+		KUNIT_EXPECT_EQ(test, nic->exp->attached, 0);
+		KUNIT_EXPECT_EQ(test, nic->exp->pinned, 0);
+		KUNIT_EXPECT_EQ(test, nic->exp->mapped, 0);
+	}
+	KUNIT_EXPECT_GT(test, refused, 2);
+	KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+	close_fd(params.fd);
+}
+
 static struct kunit_case mr_cases[] = {
 	KUNIT_CASE_PARAM(mr_refuses, bad_range_gen_params),
 	KUNIT_CASE_PARAM(mr_init_fails, kind_gen_params),
+	KUNIT_CASE_PARAM(mr_out_of_memory, kind_gen_params),
 	KUNIT_CASE(mr_dynamic_life),
 	KUNIT_CASE(mr_pinned_life),
 	KUNIT_CASE_PARAM(mr_stuck, kind_gen_params),
