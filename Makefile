@@ -19,7 +19,7 @@ obj-$(CONFIG_INFINIBAND_HGM) += rdma/
 else
 
 # ---- Commands. Everything real is a script in lab/.
-.PHONY: help demo test soak bench coverage check docs vm modules user qemu tree \
+.PHONY: help demo test soak bench coverage mutation check docs vm modules user qemu tree \
 	in-tree install-headers clean
 .DEFAULT_GOAL := help
 
@@ -29,6 +29,7 @@ help:
 	@echo 'make soak MINUTES=N  random load, and devices that come and go, for so long'
 	@echo 'make bench           figures beside their baselines'
 	@echo 'make coverage        which lines and error labels the tests reach (long)'
+	@echo 'make mutation        do the KUnit suites notice planted changes? (long)'
 	@echo 'make check           static checks'
 	@echo 'make docs            HTML documentation'
 	@echo 'make vm              a shell in the VM with everything loaded'
@@ -44,6 +45,9 @@ demo test bench:
 
 coverage:
 	@lab/coverage $(TESTS)
+
+mutation:
+	@lab/mutation $(MUTANTS)
 
 soak:
 	@lab/soak $(MINUTES)
