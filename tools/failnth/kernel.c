@@ -174,6 +174,7 @@ static int call_gpu_unbind(struct fn *fn)
 	return hgm_pci_unbind("refgpu", fn->gpu[1].pci);
 }
 
+/* Bound again, if it is not */
 static void undo_gpu_unbind(struct fn *fn)
 {
 	hgm_pci_bind("refgpu", fn->gpu[1].pci);
@@ -201,10 +202,11 @@ static void undo_nic_unbind(struct fn *fn)
 
 const struct fn_entry fn_driver_entries[] = {
 	{ "refgpu-bind", .prepare = prepare_gpu_bind, .setup = setup_gpu_gone,
-	  .call = call_gpu_bind, .check = check_gpu_bound, .sample = 30, .may = FN_ERRNO },
+	  .call = call_gpu_bind, .check = check_gpu_bound, .finish = undo_gpu_unbind,
+	  .sample = 30, .may = FN_ERRNO },
 	{ "refgpu-unbind", .call = call_gpu_unbind, .undo = undo_gpu_unbind },
 	{ "refnic-bind", .prepare = prepare_nic_bind, .setup = setup_nic_gone,
-	  .call = call_nic_bind, .sample = 30, .may = FN_ERRNO },
+	  .call = call_nic_bind, .finish = undo_nic_unbind, .sample = 30, .may = FN_ERRNO },
 	{ "refnic-unbind", .call = call_nic_unbind, .undo = undo_nic_unbind },
 	{}
 };
