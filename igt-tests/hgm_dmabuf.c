@@ -6,6 +6,7 @@
  * of life.  The placement policy row by row is in dmabuf_policy.c.
  */
 #include <errno.h>
+#include <ftw.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -281,6 +282,46 @@ static void test_kill_importer(void)
 	close(dmabuf);
 }
 
+static char shown[1 << 20];
+static unsigned int files;
+
+static int read_file(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	if (type != FTW_F || !(st->st_mode & 0400))
+		return 0;
+	igt_assert_f(hgm_file_read(path, shown, sizeof(shown)) == 0, "cannot read %s\n", path);
+	files++;
+	return 0;
+}
+
+/* Every file of both ends of a mapping, and the mapping is in their lists */
+static void test_debugfs(void)
+{
+	const char *const dirs[] = { gpu[0].core, gpu[0].dri, nic[0].debugfs };
+	uint32_t handle = hgm_bo(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM);
+	int dmabuf = hgm_export(gpu[0].fd, handle);
+	struct ibv_mr *mr = hgm_reg(0, dmabuf, SIZE, HGM_NIC_DYNAMIC);
+	char path[2 * HGM_PATH];
+
+	for (unsigned int i = 0; i < HGM_ARRAY_SIZE(dirs); i++) {
+		files = 0;
+		/* the DRM device's is a link */
+		snprintf(path, sizeof(path), "%s/.", dirs[i]);
+		igt_assert_eq(nftw(path, read_file, 16, FTW_PHYS), 0);
+		igt_assert_f(files > 3, "%u files in %s\n", files, dirs[i]);
+	}
+	snprintf(path, sizeof(path), "%s/mrs", nic[0].debugfs);
+	igt_assert_eq(hgm_file_read(path, shown, sizeof(shown)), 0);
+	igt_assert_f(strstr(shown, "dynamic live"), "not in %s:\n%s\n", path, shown);
+	if (hgm_has_route(0, 0)) {
+		snprintf(path, sizeof(path), "%s/maps", gpu[0].core);
+		igt_assert_eq(hgm_file_read(path, shown, sizeof(shown)), 0);
+		igt_assert_f(strstr(shown, nic[0].pci), "not in %s:\n%s\n", path, shown);
+	}
+	igt_assert_eq(hgm_nic_dereg(mr), 0);
+	close(dmabuf);
+}
+
 static const struct hgm_subtest subtests[] = {
 	{ "export", "Check size and lifetime of an exported buffer", test_export },
 	{ "self-import", "Check that import on the exporting device is the buffer itself",
@@ -294,6 +335,8 @@ static const struct hgm_subtest subtests[] = {
 	  test_nic_follows },
 	{ "many-maps", "Check that a buffer can be mapped any number of times",
 	  test_many_maps },
+	{ "debugfs", "Check that debugfs shows a mapping, and each of its files can be read",
+	  test_debugfs },
 	{ "balance", "Check that mappings made and revoked balance", test_balance },
 	{ "routes", "Check that the told route is the one that is used", test_routes },
 	{ "bad-register", "Check that wrong registrations are refused", test_bad_register },
