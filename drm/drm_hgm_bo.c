@@ -214,13 +214,13 @@ int drm_hgm_bo_populate(struct drm_hgm_bo *bo, bool interruptible)
 }
 EXPORT_SYMBOL_GPL(drm_hgm_bo_populate);
 
-static int drm_hgm_init_tbo(struct drm_hgm_device *hdev, struct drm_hgm_bo *bo)
+/* Memory comes later.  On success it is reserved; on error @bo is gone. */
+int drm_hgm_init_tbo(struct drm_hgm_device *hdev, struct drm_hgm_bo *bo)
 {
 	struct ttm_operation_ctx ctx = { .interruptible = true };
 	static const struct ttm_place ram = { .mem_type = TTM_PL_SYSTEM };
 	struct ttm_placement start = { .placement = &ram, .num_placement = 1 };
 
-	/* no memory yet; on error the buffer is gone */
 	return ttm_bo_init_reserved(&hdev->ttm, &bo->tbo, ttm_bo_type_device, &start,
 				    0, &ctx, NULL, NULL, drm_hgm_bo_destroy);
 }

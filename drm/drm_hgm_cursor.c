@@ -219,25 +219,19 @@ int drm_hgm_move_build(struct drm_hgm_bo *bo, struct ttm_resource *new_mem,
 int drm_hgm_clear_build(struct drm_hgm_bo *bo, struct ttm_resource *new_mem,
 			struct hgm_copy **ranges, unsigned int *n)
 {
-	struct drm_hgm_device *hdev = drm_hgm_bo_device(bo);
-	struct hgm_copy_end zero = {
-		.where = HGM_IN_RAM, .page = hdev->zero, .addr = hdev->zero_dma,
-	};
 	u64 size = bo->tbo.base.size;
 	struct drm_hgm_cursor to;
 
 	drm_hgm_cursor_init_res(&to, bo, new_mem, 0);
-	/* each extent may end in a short piece */
-	*n = DIV_ROUND_UP(size, DRM_HGM_ZERO_SIZE) + to_vram_res(new_mem)->n;
+	*n = to_vram_res(new_mem)->n;
 	*ranges = kvmalloc_array(*n, sizeof(**ranges), GFP_KERNEL);
 	if (!*ranges)
 		return -ENOMEM;
 	for (*n = 0; size; size -= (*ranges)[(*n)++].size) {
 		struct hgm_copy *range = &(*ranges)[*n];
 
-		range->src = zero;
-		range->size = drm_hgm_cursor_next(&to, min(size, DRM_HGM_ZERO_SIZE),
-						  &range->dst);
+		range->src = (struct hgm_copy_end){ .where = HGM_ZEROS };
+		range->size = drm_hgm_cursor_next(&to, size, &range->dst);
 	}
 	return 0;
 }

@@ -96,7 +96,9 @@ void drm_hgm_walk_bos(struct drm_hgm_device *hdev, drm_hgm_bo_fn fn, void *arg)
 
 static void drm_hgm_unplug_bo(struct drm_hgm_bo *bo, void *arg)
 {
-	drm_hgm_bo_drop(bo);
+	/* the library has given up all of those */
+	if (!bo->chunk)
+		drm_hgm_bo_drop(bo);
 }
 
 /* Buffers that were being destroyed when we looked still hold memory. */
@@ -127,6 +129,7 @@ void drm_hgm_device_unplug(struct drm_hgm_device *hdev)
 	/* from here on nothing is populated; drm_hgm_bo_drop() has the lock */
 	WRITE_ONCE(hdev->unplugged, true);
 	drm_hgm_shrinker_fini(hdev);
+	hgm_region_drain(hdev->region);
 	drm_hgm_walk_bos(hdev, drm_hgm_unplug_bo, NULL);
 	/* ghosts and zombies go when their fences have signalled */
 	while (drm_hgm_has_memory(hdev)) {
@@ -135,8 +138,6 @@ void drm_hgm_device_unplug(struct drm_hgm_device *hdev)
 	}
 	hgm_region_unplug(hdev->region);
 	drm_hgm_moves_fini(hdev);
-	dma_unmap_page(hdev->drm->dev, hdev->zero_dma, DRM_HGM_ZERO_SIZE,
-		       DMA_TO_DEVICE);
 }
 EXPORT_SYMBOL_GPL(drm_hgm_device_unplug);
 
@@ -155,29 +156,7 @@ static void drm_hgm_device_release(struct drm_device *drm, void *data)
 	drm_hgm_vram_fini(hdev);
 	ttm_device_fini(&hdev->ttm);
 	hgm_region_put(hdev->region);
-	__free_pages(hdev->zero, DRM_HGM_ZERO_ORDER);
 	mutex_destroy(&hdev->unplug_lock);
-}
-
-static int drm_hgm_zero_init(struct drm_hgm_device *hdev)
-{
-	hdev->zero = alloc_pages(GFP_KERNEL | __GFP_ZERO | __GFP_COMP,
-				 DRM_HGM_ZERO_ORDER);
-	if (!hdev->zero)
-		return -ENOMEM;
-	hdev->zero_dma = dma_map_page(hdev->drm->dev, hdev->zero, 0,
-				      DRM_HGM_ZERO_SIZE, DMA_TO_DEVICE);
-	if (!dma_mapping_error(hdev->drm->dev, hdev->zero_dma))
-		return 0;
-	__free_pages(hdev->zero, DRM_HGM_ZERO_ORDER);
-	return -ENOMEM;
-}
-
-static void drm_hgm_zero_fini(struct drm_hgm_device *hdev)
-{
-	dma_unmap_page(hdev->drm->dev, hdev->zero_dma, DRM_HGM_ZERO_SIZE,
-		       DMA_TO_DEVICE);
-	__free_pages(hdev->zero, DRM_HGM_ZERO_ORDER);
 }
 
 static int drm_hgm_ttm_init(struct drm_hgm_device *hdev, unsigned int flags)
@@ -212,6 +191,7 @@ static void drm_hgm_fields_init(struct drm_hgm_device *hdev,
 				    min(drm_hgm_pin_percent, 100U), 100);
 	spin_lock_init(&hdev->bos_lock);
 	INIT_LIST_HEAD(&hdev->bos);
+	xa_init(&hdev->chunks);
 	mutex_init(&hdev->unplug_lock);
 }
 
@@ -240,12 +220,9 @@ int drm_hgm_device_init(struct drm_hgm_device *hdev, struct drm_device *drm,
 	err = drm_gem_huge_mnt_create(drm, "within_size");
 	if (err)
 		drm_dbg(drm, "no large folios for system memory (%d)\n", err);
-	err = drm_hgm_zero_init(hdev);
-	if (err)
-		return err;
 	err = drm_hgm_moves_init(hdev);
 	if (err)
-		goto err_zero;
+		return err;
 	err = drm_hgm_ttm_init(hdev, flags);
 	if (err)
 		goto err_moves;
@@ -267,8 +244,6 @@ err_ttm:
 	drm_hgm_ttm_fini(hdev);
 err_moves:
 	drm_hgm_moves_fini(hdev);
-err_zero:
-	drm_hgm_zero_fini(hdev);
 	return err;
 }
 EXPORT_SYMBOL_GPL(drm_hgm_device_init);

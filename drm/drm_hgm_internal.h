@@ -10,10 +10,6 @@
 #include <drm/drm_hgm.h>
 #include <drm/ttm/ttm_tt.h>
 
-/* Bytes of zeros that clears copy from */
-#define DRM_HGM_ZERO_ORDER	4
-#define DRM_HGM_ZERO_SIZE	(PAGE_SIZE << DRM_HGM_ZERO_ORDER)
-
 /* A move waits so long for pins of single pages to go, then it is -EBUSY */
 #define DRM_HGM_PIN_WAIT_MS	200
 /* and if it is to make room for others, it should look elsewhere soon */
@@ -141,6 +137,7 @@ void drm_hgm_lockdep_prime(struct drm_hgm_device *hdev);
 /* drm_hgm_bo.c */
 void drm_hgm_bo_destroy(struct ttm_buffer_object *tbo);
 void drm_hgm_bo_drop(struct drm_hgm_bo *bo);
+int drm_hgm_init_tbo(struct drm_hgm_device *hdev, struct drm_hgm_bo *bo);
 void drm_hgm_bo_list(struct drm_hgm_device *hdev, struct drm_hgm_bo *bo);
 struct drm_hgm_bo *drm_hgm_bo_alloc(struct drm_hgm_device *hdev, u64 size);
 
@@ -172,5 +169,9 @@ static inline bool drm_hgm_tbo_is_ours(struct ttm_buffer_object *tbo)
 {
 	return tbo->destroy == drm_hgm_bo_destroy;
 }
+
+/* drm_hgm_svm.c */
+void drm_hgm_chunk_put_work(struct work_struct *work);
+int drm_hgm_chunk_move(struct drm_hgm_bo *bo, struct ttm_resource *new_mem);
 
 #endif /* DRM_HGM_INTERNAL_H */

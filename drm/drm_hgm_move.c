@@ -260,6 +260,8 @@ int drm_hgm_bo_move(struct ttm_buffer_object *tbo, bool evict,
 		return 0;
 	}
 	bo = to_drm_hgm_bo(tbo);
+	if (bo->chunk)
+		return drm_hgm_chunk_move(bo, new_mem);
 	drm_hgm_move_notify(bo, HGM_REVOKE_MOVE);
 	if (!old) {
 		err = drm_hgm_move_first(bo, new_mem, hop);

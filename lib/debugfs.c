@@ -29,12 +29,18 @@ static unsigned int hgm_p2p_busy(struct hgm_region *region)
 VISIBLE_IF_KUNIT int hgm_stats_show(struct seq_file *m, void *unused)
 {
 	struct hgm_region *region = m->private;
+	static const char * const migrations[] = { "in", "out", "fault", "evict" };
 	struct hgm_stats *s = &region->stats;
 
+	BUILD_BUG_ON(ARRAY_SIZE(migrations) != HGM_NR_MIGRATIONS);
 	seq_printf(m, "size %llu\n", region->desc.size);
 	seq_printf(m, "visible %llu\n", region->desc.visible_size);
 	seq_printf(m, "p2p %d\n", !!region->p2p);
 	seq_printf(m, "private %d\n", !!region->private);
+	seq_printf(m, "private_used_pages %ld\n", atomic_long_read(&region->private_used));
+	for (int i = 0; i < HGM_NR_MIGRATIONS; i++)
+		seq_printf(m, "migrated_%s_pages %lld\n", migrations[i],
+			   atomic64_read(&s->migrated[i]));
 	seq_printf(m, "live_maps %lld\n", atomic64_read(&s->live_maps));
 	seq_printf(m, "total_maps %lld\n", atomic64_read(&s->maps));
 	seq_printf(m, "revokes %lld\n", atomic64_read(&s->revokes));
@@ -139,6 +145,7 @@ void hgm_debugfs_add(struct hgm_region *region)
 	snprintf(name, sizeof(name), "%s-%s", dev_name(region->dev), region->name);
 	dir = debugfs_create_dir(name, hgm_debugfs_root);
 	debugfs_create_file("stats", 0400, dir, region, &hgm_stats_fops);
+	debugfs_create_atomic_t("fail_large", 0600, dir, &region->fail_large);
 	debugfs_create_file("maps", 0400, dir, region, &hgm_maps_fops);
 	debugfs_create_file("routes", 0400, dir, region, &hgm_routes_fops);
 	debugfs_create_file("revoke_latency_ns", 0600, dir, region,

@@ -93,6 +93,33 @@ DEFINE_EVENT(hgm_release_event, hgm_quarantine,
 	TP_PROTO(const struct hgm_region *region, const struct hgm_release *rel),
 	TP_ARGS(region, rel));
 
+TRACE_EVENT(hgm_migrate,
+	TP_PROTO(const struct hgm_region *region, enum hgm_migration how,
+		 unsigned long addr, unsigned int tried, unsigned int moved),
+	TP_ARGS(region, how, addr, tried, moved),
+	TP_STRUCT__entry(
+		__string(dev, dev_name(region->dev))
+		__field(int, how)
+		__field(unsigned long, addr)
+		__field(unsigned int, tried)
+		__field(unsigned int, moved)
+	),
+	TP_fast_assign(
+		__assign_str(dev);
+		__entry->how = how;
+		__entry->addr = addr;
+		__entry->tried = tried;
+		__entry->moved = moved;
+	),
+	TP_printk("%s %s addr=%#lx tried=%u moved=%u", __get_str(dev),
+		  __print_symbolic(__entry->how,
+				   { HGM_MIGRATION_IN, "in" },
+				   { HGM_MIGRATION_OUT, "out" },
+				   { HGM_MIGRATION_FAULT, "fault" },
+				   { HGM_MIGRATION_EVICT, "evict" }),
+		  __entry->addr, __entry->tried, __entry->moved)
+);
+
 #endif /* HGM_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

@@ -18,6 +18,7 @@
 #include <linux/workqueue.h>
 
 struct dentry;
+struct hgm_chunk_use;
 struct resource;
 
 /* Removal and everything else that waits without bound says so this often */
@@ -42,7 +43,16 @@ void hgm_latency_reset(struct hgm_latency *lat);
 int hgm_latency_read(struct hgm_latency *lat, u64 *count, u64 *p50, u64 *p99,
 		     u64 *max);
 
+enum hgm_migration {
+	HGM_MIGRATION_IN,
+	HGM_MIGRATION_OUT,
+	HGM_MIGRATION_FAULT,
+	HGM_MIGRATION_EVICT,
+	HGM_NR_MIGRATIONS,
+};
+
 struct hgm_stats {
+	atomic64_t migrated[HGM_NR_MIGRATIONS];	/* pages of processes */
 	atomic64_t maps;		/* mappings ever made */
 	atomic64_t live_maps;
 	atomic64_t revokes;		/* revokes that found a live mapping */
@@ -84,6 +94,14 @@ struct hgm_region {
 	struct page *private;		/* first device-private page, or NULL */
 	struct dev_pagemap pgmap;	/* of the private pages */
 	struct resource *res;		/* their made-up address range */
+	struct hgm_chunk_use *chunk_uses;	/* one for each chunk there could be */
+	spinlock_t chunks_lock;		/* guards them, and @chunks; leaf */
+	struct list_head chunks;	/* with free pages */
+	atomic_long_t private_used;	/* pages taken, and not back yet */
+	bool private_closed;		/* no more of them */
+	atomic_t fail_large;		/* so many large folios are not to be had */
+	struct llist_head freed;	/* folios that the mm has dropped */
+	struct work_struct freed_work;
 
 	struct mutex sets_lock;		/* guards @sets; leaf but for ops->get */
 	struct list_head sets;
@@ -113,15 +131,39 @@ struct hgm_map_node {
 };
 
 /* region.c */
+extern struct srcu_struct hgm_region_srcu;
 extern struct mutex hgm_regions_lock;
 void hgm_region_init_locks(struct hgm_region *region);
 bool hgm_region_enter(struct hgm_region *region, int *idx);
 void hgm_region_exit(int idx);
 bool hgm_range_ok(u64 offset, u64 size, u64 limit);
 
-/* pages.c */
+/* private.c */
+void hgm_private_init(struct hgm_region *region);
 int hgm_private_create(struct hgm_region *region);
 void hgm_private_destroy(struct hgm_region *region);
+unsigned int hgm_private_take(struct hgm_region *region, unsigned int n,
+			      struct hgm_extent *ext);
+void hgm_private_return(struct hgm_region *region, const struct hgm_extent *ext);
+bool hgm_large_fails(struct hgm_region *region);
+struct page *hgm_private_get(struct hgm_region *region, u64 offset, unsigned int order);
+
+static inline struct hgm_region *hgm_private_region(const struct page *page)
+{
+	return container_of(page_pgmap(page), struct hgm_region, pgmap);
+}
+
+static inline u64 hgm_private_offset(const struct hgm_region *region,
+				     const struct page *page)
+{
+	return PFN_PHYS(page_to_pfn(page) - page_to_pfn(region->private));
+}
+
+/* migrate.c */
+vm_fault_t hgm_private_migrate_to_ram(struct vm_fault *vmf);
+long hgm_evict(struct hgm_region *region, u64 offset, u64 end, bool lost);
+
+/* pages.c */
 int hgm_p2p_create(struct hgm_region *region);
 void hgm_p2p_destroy(struct hgm_region *region);
 

@@ -2,76 +2,14 @@
 /*
  * Copyright (c) 2026 The HGM authors
  *
- * The two kinds of struct pages of a region, and translation between offsets,
- * pages and addresses.
+ * P2PDMA pages of a region, and translation between offsets, pages of both kinds
+ * and addresses.
  */
 #include <linux/device.h>
 #include <linux/export.h>
 #include <linux/hgm_region.h>
-#include <linux/ioport.h>
 
 #include "internal.h"
-
-/*
- * One owner for the private pages of all regions, so that one hmm_range_fault()
- * of a mirror finds the pages of every region in place.
- */
-static char hgm_private_owner;
-
-/*
- * Nothing hands out private pages before the migrator exists, so neither of
- * these can be reached; memremap_pages() demands both.
- */
-static void hgm_private_folio_free(struct folio *folio)
-{
-	WARN_ON_ONCE(1);
-}
-
-static vm_fault_t hgm_private_migrate_to_ram(struct vm_fault *vmf)
-{
-	return VM_FAULT_SIGBUS;
-}
-
-static const struct dev_pagemap_ops hgm_private_pgmap_ops = {
-	.folio_free = hgm_private_folio_free,
-	.migrate_to_ram = hgm_private_migrate_to_ram,
-};
-
-int hgm_private_create(struct hgm_region *region)
-{
-	struct dev_pagemap *pgmap = &region->pgmap;
-	void *ret;
-
-	if (!(region->desc.flags & HGM_F_PRIVATE))
-		return 0;
-	region->res = request_free_mem_region(&iomem_resource, region->desc.size,
-					      region->name);
-	if (IS_ERR(region->res))
-		return PTR_ERR(region->res);
-	pgmap->type = MEMORY_DEVICE_PRIVATE;
-	pgmap->range.start = region->res->start;
-	/* request_free_mem_region() may have rounded the size up */
-	pgmap->range.end = region->res->start + region->desc.size - 1;
-	pgmap->nr_range = 1;
-	pgmap->ops = &hgm_private_pgmap_ops;
-	pgmap->owner = &hgm_private_owner;
-	ret = memremap_pages(pgmap, dev_to_node(region->dev));
-	if (IS_ERR(ret)) {
-		release_mem_region(region->res->start, resource_size(region->res));
-		return PTR_ERR(ret);
-	}
-	region->private = pfn_to_page(PHYS_PFN(pgmap->range.start));
-	return 0;
-}
-
-void hgm_private_destroy(struct hgm_region *region)
-{
-	if (!region->private)
-		return;
-	region->private = NULL;
-	memunmap_pages(&region->pgmap);
-	release_mem_region(region->res->start, resource_size(region->res));
-}
 
 int hgm_p2p_create(struct hgm_region *region)
 {

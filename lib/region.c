@@ -7,7 +7,7 @@
 #include <linux/cleanup.h>
 #include <linux/device.h>
 #include <linux/export.h>
-#include <linux/hgm_region.h>
+#include <linux/hgm_migrate.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
@@ -20,7 +20,7 @@
  * Readers are sections that call into the driver or touch its memory; unplug
  * waits for them after it has closed the door.  As drm_dev_enter() does.
  */
-DEFINE_STATIC_SRCU(hgm_region_srcu);
+DEFINE_SRCU(hgm_region_srcu);
 
 static LIST_HEAD(hgm_regions);
 DEFINE_MUTEX(hgm_regions_lock);	/* guards hgm_regions; leaf */
@@ -52,7 +52,9 @@ static int hgm_desc_check(struct device *dev, const struct hgm_region_desc *desc
 {
 	bool p2p = desc->flags & HGM_F_P2PDMA;
 
-	if (!desc->flags || desc->flags & ~HGM_F_ALL)
+	if (!(desc->flags & HGM_F_ALL) || desc->flags & ~(HGM_F_ALL | HGM_F_ALONE))
+		return -EINVAL;
+	if (desc->ops && !desc->ops->alloc != !desc->ops->free)
 		return -EINVAL;
 	if (!desc->size || !IS_ALIGNED(desc->size | desc->visible_size, HGM_ALIGN))
 		return -EINVAL;
@@ -168,6 +170,7 @@ static struct hgm_region *hgm_region_alloc(struct device *dev,
 	INIT_LIST_HEAD(&region->sets);
 	region->maps = RB_ROOT_CACHED;
 	region->next_id = 1;
+	hgm_private_init(region);
 	region->expiry_at = KTIME_MAX;
 	hgm_release_init(region);
 	INIT_DELAYED_WORK(&region->expiry_work, hgm_peer_expiry_work);
@@ -194,6 +197,7 @@ void hgm_region_unplug(struct hgm_region *region)
 {
 	might_sleep();
 	hgm_might_lock_resv();
+	hgm_region_drain(region);
 	scoped_guard(spinlock, &region->lock) {
 		if (region->state != HGM_REGION_LIVE)
 			return;

@@ -14,6 +14,14 @@ struct dma_buf_attachment;
 struct dma_buf_attachment *ib_hgm_guard_get(struct ib_device *ibdev, int fd);
 void ib_hgm_guard_put(struct dma_buf_attachment *attach);
 
+/* ib_hgm_svm.c: what ib_hgm_mr.c does for regions of process memory */
+void ib_hgm_svm_revoke(struct ib_hgm_mr *mr);
+void ib_hgm_svm_fini(struct ib_hgm_mr *mr);
+int ib_hgm_svm_fault(struct ib_hgm_mr *mr);
+unsigned int ib_hgm_svm_extents(const struct ib_hgm_mr *mr,
+				void (*emit)(void *arg, dma_addr_t addr, u64 len),
+				void *arg);
+
 bool ib_hgm_mr_reap_locked(struct ib_hgm_mr *mr);
 
 void ib_hgm_dev_add_stuck(struct ib_hgm_dev *dev, struct ib_hgm_mr *mr);

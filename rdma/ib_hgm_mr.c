@@ -303,6 +303,10 @@ void ib_hgm_mr_revoke(struct ib_hgm_mr *mr)
 {
 	struct ib_hgm_dev *dev = mr->dev;
 
+	if (mr->svm) {
+		ib_hgm_svm_revoke(mr);
+		return;
+	}
 	dma_resv_lock(mr_resv(mr), NULL);
 	mr->revoked = true;
 	if (mr->state == IB_HGM_STUCK && !dev->ops->stopped(mr))
@@ -325,24 +329,16 @@ EXPORT_SYMBOL_GPL(ib_hgm_mr_revoke);
 void ib_hgm_mr_fini(struct ib_hgm_mr *mr)
 {
 	ib_hgm_mr_revoke(mr);
+	if (mr->svm) {
+		ib_hgm_svm_fini(mr);
+		return;
+	}
 	ib_umem_release(&mr->umem->umem);
 	mr->umem = NULL;
 }
 EXPORT_SYMBOL_GPL(ib_hgm_mr_fini);
 
-/**
- * ib_hgm_mr_fault - resolve an access to an absent region
- * @mr: the region; the caller keeps it alive
- * @event: when the device reported the fault
- *
- * Maps the buffer where it is now, waits for the exporter's move to finish, and
- * programs the device.  If it fails, the driver must have its device fail the
- * access.  No locks held; may sleep, as long as the exporter takes to move.
- *
- * Return: 0; -ENODEV: revoked; -EBUSY: STUCK; -EAGAIN: lost too many races with
- * moves; else what the exporter or the driver says.
- */
-int ib_hgm_mr_fault(struct ib_hgm_mr *mr, ktime_t event)
+static int mr_fault(struct ib_hgm_mr *mr)
 {
 	unsigned int try;
 	int ret;
@@ -355,6 +351,25 @@ int ib_hgm_mr_fault(struct ib_hgm_mr *mr, ktime_t event)
 			break;
 		fsleep(FAULT_SLEEP_US << min(try, 6U));
 	}
+	return ret;
+}
+
+/**
+ * ib_hgm_mr_fault - resolve an access to an absent region
+ * @mr: the region; the caller keeps it alive
+ * @event: when the device reported the fault
+ *
+ * Maps the memory where it is now, waits for the exporter's move to finish, and
+ * programs the device.  If it fails, the driver must have its device fail the
+ * access.  No locks held; may sleep, as long as the exporter takes to move.
+ *
+ * Return: 0; -ENODEV: revoked; -EBUSY: STUCK; -EAGAIN: lost too many races with
+ * moves; else what the exporter, hgm_mirror_map() or the driver says.
+ */
+int ib_hgm_mr_fault(struct ib_hgm_mr *mr, ktime_t event)
+{
+	int ret = mr->svm ? ib_hgm_svm_fault(mr) : mr_fault(mr);
+
 	if (ret) {
 		atomic64_inc(&mr->dev->fault_errors);
 		return ret;
@@ -373,8 +388,8 @@ EXPORT_SYMBOL_GPL(ib_hgm_mr_fault);
  *
  * The pieces add up to exactly the length of the region, also when it does not
  * begin or end at a page.  Neighbours are merged, except a bus address with a
- * DMA address: what is one range on paper may be two targets.  Reservation lock
- * held, from &ib_hgm_ops.program.
+ * DMA address: what is one range on paper may be two targets.  Only from
+ * &ib_hgm_ops.program, under the lock that is held there.
  *
  * Return: the number of pieces.
  */
@@ -382,14 +397,19 @@ unsigned int ib_hgm_mr_extents(const struct ib_hgm_mr *mr,
 			       void (*emit)(void *arg, dma_addr_t addr, u64 len),
 			       void *arg)
 {
-	struct ib_umem *umem = &mr->umem->umem;
-	u64 left = umem->length, skip = ib_umem_offset(umem), len = 0;
+	u64 left, skip, len = 0;
+	struct ib_umem *umem;
 	bool bus = false;
 	dma_addr_t addr = 0;
 	unsigned int n = 0;
 	struct scatterlist *sg;
 	unsigned int i;
 
+	if (mr->svm)
+		return ib_hgm_svm_extents(mr, emit, arg);
+	umem = &mr->umem->umem;
+	left = umem->length;
+	skip = ib_umem_offset(umem);
 	dma_resv_assert_held(mr->umem->attach->dmabuf->resv);
 	for_each_sg(umem->sgt_append.sgt.sgl, sg, umem->sgt_append.sgt.nents, i) {
 		u64 piece = min_t(u64, sg_dma_len(sg) - skip, left);

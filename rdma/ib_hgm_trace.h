@@ -18,26 +18,25 @@
 	{ IB_HGM_STUCK, "stuck" },			\
 	{ IB_HGM_REVOKED, "revoked" })
 
-/* One event per transition of a region, reservation lock held */
+/* One event per transition of a region, its lock held */
 TRACE_EVENT(ib_hgm_state,
 	TP_PROTO(const struct ib_hgm_mr *mr, enum ib_hgm_state to),
 	TP_ARGS(mr, to),
 	TP_STRUCT__entry(
 		__string(dev, dev_name(&mr->dev->ibdev->dev))
 		__field(const void *, mr)
-		__field(bool, pinned)
+		__field(const char *, kind)
 		__field(int, from)
 		__field(int, to)
 	),
 	TP_fast_assign(
 		__assign_str(dev);
 		__entry->mr = mr;
-		__entry->pinned = mr->pinned;
+		__entry->kind = mr->svm ? "svm" : mr->pinned ? "pinned" : "dynamic";
 		__entry->from = mr->state;
 		__entry->to = to;
 	),
-	TP_printk("%s mr=%p %s %s -> %s", __get_str(dev), __entry->mr,
-		  __entry->pinned ? "pinned" : "dynamic",
+	TP_printk("%s mr=%p %s %s -> %s", __get_str(dev), __entry->mr, __entry->kind,
 		  show_ib_hgm_state(__entry->from),
 		  show_ib_hgm_state(__entry->to))
 );

@@ -17,7 +17,7 @@
 struct pci_dev;
 
 #define REFGPU_RING_COUNT	1024
-#define REFGPU_NR_IOCTLS	9
+#define REFGPU_NR_IOCTLS	10
 #define REFGPU_NR_INJECTS	4
 
 /* A job is tried so often before its fence fails */
@@ -218,6 +218,7 @@ int refgpu_copy(struct refgpu_device *rdev, const struct hgm_copy *ranges,
 int refgpu_bo_fill_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int refgpu_bo_crc_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int refgpu_bo_copy_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
+int refgpu_svm_migrate_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 
 /* refgpu_ioctl.c */
 extern const struct drm_ioctl_desc refgpu_ioctls[REFGPU_NR_IOCTLS];

@@ -49,13 +49,31 @@ void refgpu_oracle_release_all(struct refgpu_device *rdev)
 	refgpu_oracle(rdev, 0, hgm_region_size(rdev->region), REFGPU_ORACLE_RELEASE);
 }
 
+static int refgpu_hgm_alloc(struct hgm_region *region)
+{
+	struct refgpu_device *rdev = hgm_region_priv(region);
+
+	return drm_hgm_chunk_alloc(&rdev->hdev);
+}
+
+static void refgpu_hgm_free(struct hgm_region *region, u64 offset)
+{
+	struct refgpu_device *rdev = hgm_region_priv(region);
+
+	drm_hgm_chunk_free(&rdev->hdev, offset);
+}
+
 static const struct hgm_region_ops refgpu_region_ops = {
 	.copy = refgpu_hgm_copy,
+	.alloc = refgpu_hgm_alloc,
+	.free = refgpu_hgm_free,
 	.claimed = refgpu_hgm_claimed,
 	.released = refgpu_hgm_released,
 };
 
 static const struct hgm_region_ops refgpu_region_ops_cpu = {
+	.alloc = refgpu_hgm_alloc,
+	.free = refgpu_hgm_free,
 	.claimed = refgpu_hgm_claimed,
 	.released = refgpu_hgm_released,
 };

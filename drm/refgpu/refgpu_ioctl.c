@@ -240,4 +240,5 @@ const struct drm_ioctl_desc refgpu_ioctls[REFGPU_NR_IOCTLS] = {
 	REFGPU_IOCTL(BO_FILL, refgpu_bo_fill_ioctl),
 	REFGPU_IOCTL(BO_CRC, refgpu_bo_crc_ioctl),
 	REFGPU_IOCTL(BO_COPY, refgpu_bo_copy_ioctl),
+	REFGPU_IOCTL(SVM_MIGRATE, refgpu_svm_migrate_ioctl),
 };

@@ -158,10 +158,12 @@ struct refgpu_job *refgpu_copy_job(struct refgpu_device *rdev,
 	if (IS_ERR(job))
 		return job;
 	for (unsigned int i = 0; i < n; i++) {
+		bool zeros = ranges[i].src.where == HGM_ZEROS;
 		struct refgpu_desc desc = { .len = cpu_to_le64(ranges[i].size) };
-		u32 op = REFGPU_OP_COPY;
+		u32 op = zeros ? REFGPU_OP_FILL : REFGPU_OP_COPY;
 
-		refgpu_copy_end(&ranges[i].src, REFGPU_OP_SRC_VRAM, &op, &desc.src);
+		if (!zeros)
+			refgpu_copy_end(&ranges[i].src, REFGPU_OP_SRC_VRAM, &op, &desc.src);
 		refgpu_copy_end(&ranges[i].dst, REFGPU_OP_DST_VRAM, &op, &desc.dst);
 		desc.op = cpu_to_le32(op);
 		refgpu_job_add(job, &desc);

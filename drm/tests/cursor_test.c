@@ -176,11 +176,11 @@ static void cursor_copy_build(struct kunit *test)
 static void cursor_clear_build(struct kunit *test)
 {
 	struct fake_drm *fd = fake_drm(test);
-	u64 size = 2 * DRM_HGM_ZERO_SIZE + 3 * PAGE_SIZE, sum = 0;
+	u64 size = 2 * SZ_64K + 3 * PAGE_SIZE, sum = 0;
 	struct drm_hgm_bo *bo = fake_bo(fd, size, DRM_HGM_PLACE_VRAM, 0);
 	struct hgm_extent ext[] = {
-		{ .offset = SZ_1M, .size = DRM_HGM_ZERO_SIZE + PAGE_SIZE },
-		{ .offset = 0, .size = DRM_HGM_ZERO_SIZE + 2 * PAGE_SIZE },
+		{ .offset = SZ_1M, .size = SZ_64K + PAGE_SIZE },
+		{ .offset = 0, .size = SZ_64K + 2 * PAGE_SIZE },
 	};
 	struct hgm_copy *ranges = NULL;
 	struct pieces p;
@@ -192,11 +192,12 @@ static void cursor_clear_build(struct kunit *test)
 	for (unsigned int i = 0; i < n; i++) {
 		u64 at = sum < ext[0].size ? SZ_1M + sum : sum - ext[0].size;
 
-		KUNIT_EXPECT_PTR_EQ(test, ranges[i].src.page, fd->hdev.zero);
-		KUNIT_EXPECT_LE(test, ranges[i].size, DRM_HGM_ZERO_SIZE);
+		KUNIT_EXPECT_EQ(test, ranges[i].src.where, HGM_ZEROS);
+		KUNIT_EXPECT_EQ(test, ranges[i].size, ext[i].size);
 		KUNIT_EXPECT_EQ(test, ranges[i].dst.offset, at);
 		sum += ranges[i].size;
 	}
+	KUNIT_EXPECT_EQ(test, n, ARRAY_SIZE(ext));
 	KUNIT_EXPECT_EQ(test, sum, size);
 	kvfree(ranges);
 }

@@ -47,6 +47,8 @@ static void *fake_addr(struct fake_drm *fd, const struct hgm_copy_end *end, u64 
 		return page_address(end->page + (at >> PAGE_SHIFT));
 	case HGM_AT_BUS:
 		return phys_to_virt(end->addr + at);
+	case HGM_ZEROS:
+		return page_address(ZERO_PAGE(0));
 	}
 	return NULL;
 }

@@ -149,6 +149,8 @@ void igt_install_exit_handler(igt_exit_handler_t fn);
 	__igt_assert_cmp(unsigned long long, "%#llx", a, <, >=, b)
 #define igt_assert_lte_u64(a, b)						\
 	__igt_assert_cmp(unsigned long long, "%#llx", a, <=, >, b)
+#define igt_assert_eq_s64(a, b)	__igt_assert_cmp(long long, "%lld", a, ==, !=, b)
+#define igt_assert_lte_s64(a, b)	__igt_assert_cmp(long long, "%lld", a, <=, >, b)
 #define igt_assert_fd(fd)	igt_assert_f((fd) >= 0, "file descriptor " #fd "\n")
 
 #define igt_require_f(expr, ...)						\

@@ -137,8 +137,7 @@ struct drm_hgm_device {
 	atomic_t frozen;		/* nothing goes to VRAM; tested likewise */
 	struct mutex unplug_lock;	/* makes unplug happen once */
 
-	struct page *zero;		/* source of clears */
-	dma_addr_t zero_dma;
+	struct xarray chunks;		/* of process memory, by index in VRAM */
 
 	struct shrinker *shrinker;
 	atomic_long_t populated;	/* pages */
@@ -171,6 +170,8 @@ struct drm_hgm_bo {
 	u32 place;
 	int error;
 	/* private: below, under dma_resv unless said otherwise */
+	bool chunk;			/* of process memory, see drm_hgm_svm.c; constant */
+	struct work_struct put_work;	/* drops the reference of a chunk */
 	bool peers_ready;
 	bool sync;			/* the move in progress is synchronous */
 	bool vram_pinned;		/* counts in drm_hgm_device.pinned */
@@ -292,6 +293,10 @@ int drm_hgm_copy_build(struct drm_hgm_bo *src, u64 src_offset,
 
 /* drm_hgm_move.c */
 void drm_hgm_move_notify(struct drm_hgm_bo *bo, enum hgm_revoke_cause cause);
+
+/* drm_hgm_svm.c */
+int drm_hgm_chunk_alloc(struct drm_hgm_device *hdev);
+void drm_hgm_chunk_free(struct drm_hgm_device *hdev, u64 offset);
 
 /* drm_hgm_gem.c */
 extern const struct drm_gem_object_funcs drm_hgm_gem_funcs;

@@ -50,11 +50,26 @@ struct page;
 #define HGM_F_ALL	(HGM_F_PRIVATE | HGM_F_P2PDMA)
 
 /**
+ * define HGM_F_ALONE - no peer reaches process memory in this region
+ *
+ * Its private pages have an owner of their own, so that who mirrors a process for
+ * another device gets them moved to RAM.
+ */
+#define HGM_F_ALONE	BIT(2)
+
+/**
  * define HGM_ALIGN - required alignment of region sizes, bytes
  *
  * memremap_pages() works in subsections of this size (mm/memremap.c).
  */
 #define HGM_ALIGN	(2UL << 20)
+
+/**
+ * define HGM_CHUNK - what process memory takes of a region at once, bytes
+ *
+ * Pages and large folios of processes are placed inside.
+ */
+#define HGM_CHUNK	HGM_ALIGN
 
 /**
  * enum hgm_route - how a peer reaches a region's memory
@@ -161,6 +176,22 @@ struct hgm_region_ops {
 		    unsigned int n, struct dma_fence *dep, struct dma_fence **out);
 
 	/**
+	 * @alloc: VRAM for pages of processes: %HGM_CHUNK bytes, aligned to that,
+	 * by hgm_chunk_give().  Process context with mmap_lock held; may evict,
+	 * and take reservation locks.  Without it nothing migrates to VRAM.  To
+	 * take memory back the driver calls hgm_chunk_evict().
+	 * Returns 0, -ENOSPC, -ENOMEM, -ENODEV.
+	 */
+	int (*alloc)(struct hgm_region *region);
+
+	/**
+	 * @free: What was given comes back, idle, contents still there.  Process
+	 * context; must not wait for reservation locks: who holds one may wait
+	 * for this.  Not after hgm_region_unplug().
+	 */
+	void (*free)(struct hgm_region *region, u64 offset);
+
+	/**
 	 * @claimed: [@offset, @offset + @size) is handed out from now on.  For
 	 * devices that watch accesses; process context, reservation locks may
 	 * be held, so what needs those must not be waited for.
@@ -206,6 +237,8 @@ struct device *hgm_region_dev(const struct hgm_region *region);
 void *hgm_region_priv(const struct hgm_region *region);
 u64 hgm_region_size(const struct hgm_region *region);
 u64 hgm_region_visible_size(const struct hgm_region *region);
+void hgm_region_fail_large(struct hgm_region *region, unsigned int n);
+void *hgm_region_owner(const struct hgm_region *region);
 
 struct page *hgm_p2p_page(const struct hgm_region *region, u64 offset);
 struct page *hgm_private_page(const struct hgm_region *region, u64 offset);

@@ -16,6 +16,7 @@
 
 struct ib_device;
 struct ib_hgm_mr;
+struct ib_hgm_svm;
 
 /**
  * DOC: ib_hgm
@@ -43,6 +44,9 @@ struct ib_hgm_mr;
  * it has not (STUCK), the mapping stays, so that an exporter which counts
  * mappings quarantines the memory instead of reusing it.
  *
+ * A region of process memory (ib_hgm_mr_init_svm()) has the same life, with the
+ * mirror's lock in place of the reservation lock, and without STUCK: see hgm_mirror.
+ *
  * Lock order: the caller's locks, then &ib_hgm_dev.reap_lock, then the
  * reservation lock, then the driver's command lock.
  */
@@ -64,9 +68,10 @@ enum ib_hgm_state {
 /**
  * struct ib_hgm_ops - how the helper drives the device
  *
- * All are called with the reservation lock of the dma-buf held, may sleep, and
- * must not take it.  Except in @program nothing may be allocated: the exporter
- * may be waiting for memory that only this eviction frees.
+ * All are called with the reservation lock of the dma-buf held (for process memory,
+ * the mirror's lock), may sleep, and must not take it.  Except in @program nothing
+ * may be allocated: the exporter may be waiting for memory that only this eviction
+ * frees.
  */
 struct ib_hgm_ops {
 	/**
@@ -164,13 +169,15 @@ struct ib_hgm_dev {
 /**
  * struct ib_hgm_mr - a region of imported memory, embedded in the driver's
  * @dev: the device
- * @umem: the import; its table is valid while LIVE
+ * @umem: the import; its table is valid while LIVE; NULL for process memory
+ * @svm: process memory; NULL for an import
  * @pinned: pinned and revocable, not dynamic
- * @state: under the reservation lock
+ * @state: under the reservation lock, or the mirror's
  */
 struct ib_hgm_mr {
 	struct ib_hgm_dev *dev;
 	struct ib_umem_dmabuf *umem;
+	struct ib_hgm_svm *svm;
 	bool pinned;
 	enum ib_hgm_state state;
 	/* private: */
@@ -202,6 +209,9 @@ void ib_hgm_dev_reap(struct ib_hgm_dev *dev);
 
 int ib_hgm_mr_init(struct ib_hgm_mr *mr, struct ib_hgm_dev *dev,
 		   const struct ib_hgm_mr_params *params);
+int ib_hgm_mr_init_svm(struct ib_hgm_mr *mr, struct ib_hgm_dev *dev, unsigned long addr,
+		       u64 length, int access);
+u64 ib_hgm_mr_private_bytes(struct ib_hgm_mr *mr);
 void ib_hgm_mr_revoke(struct ib_hgm_mr *mr);
 void ib_hgm_mr_fini(struct ib_hgm_mr *mr);
 int ib_hgm_mr_fault(struct ib_hgm_mr *mr, ktime_t event);

@@ -61,6 +61,8 @@ if [ -d "$BUILD/user/provider" ]; then
 	cp -r "$BUILD/user/provider/." "$p/"
 fi
 
+[ -z "${HMM_TESTS-}" ] || cp "$HMM_TESTS/hmm-tests" "$p/opt/hgm/bin/"
+
 rm -f "$file"
 mksquashfs "$p" "$file" -no-compression -no-progress -quiet -all-root \
 	-no-xattrs >/dev/null

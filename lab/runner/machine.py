@@ -143,8 +143,8 @@ def command_line(opt, run):
     if opt.shell:
         args += ["-chardev", "stdio,id=sh,signal=off",
                  "-device", "virtconsole,bus=ser.0,chardev=sh"]
-    if opt.ivshmem != "0":
-        args += ["-object", f"memory-backend-ram,id=shm,size={opt.ivshmem},share=on",
-                 "-device", "ivshmem-plain,id=ivshmem0,memdev=shm"]
+    for i, size in enumerate(s for s in opt.ivshmem.split(",") if s != "0"):
+        args += ["-object", f"memory-backend-ram,id=shm{i},size={size},share=on",
+                 "-device", f"ivshmem-plain,id=ivshmem{i},memdev=shm{i}"]
     args += devices(opt)
     return args + opt.qemu_arg

@@ -31,7 +31,8 @@ def options():
     p.add_argument("--device-opts", action="append", default=[], metavar="DEV:OPTS",
                    help="more options of gpu, nic, gpu0 ... or port, "
                         "e.g. gpu:latency-us-per-mib=50")
-    p.add_argument("--ivshmem", default="64M", metavar="SIZE", help="0: none")
+    p.add_argument("--ivshmem", default="64M", metavar="SIZE[,SIZE...]",
+                   help="an ivshmem device of each size; 0: none")
     p.add_argument("--iommu", choices=("none", "intel"), default="none")
     p.add_argument("--qemu-arg", action="append", default=[], metavar="ARG")
     p.add_argument("--qmp", action="store_true",

@@ -207,6 +207,11 @@ int refnic_cmd_locked(struct refnic_dev *dev, u32 op, u32 index);
 /* refnic_mr.c: regions */
 extern const struct ib_hgm_ops refnic_hgm_ops;
 
+/* The list of extents of a region of single pages is one allocation of 4 MiB then. */
+#define REFNIC_MAX_SVM	SZ_1G
+
+struct ib_mr *refnic_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 virt_addr,
+				 int access, struct ib_dmah *dmah, struct ib_udata *udata);
 struct ib_mr *refnic_reg_user_mr_dmabuf(struct ib_pd *pd, u64 offset, u64 length,
 					u64 virt_addr, int fd, int access,
 					struct ib_dmah *dmah,

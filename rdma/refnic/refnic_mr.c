@@ -106,23 +106,30 @@ static void free_list(struct refnic_mr *mr)
 	mr->list_cap = 0;
 }
 
+/* Room for @n extents; nothing is allocated if there is. */
+static int reserve_list(struct refnic_mr *mr, unsigned int n)
+{
+	if (!n || n > REFNIC_MR_MAX_EXTENTS)
+		return -E2BIG;
+	if (n <= mr->list_cap)
+		return 0;
+	free_list(mr);
+	mr->list = dma_alloc_coherent(&mr->dev->pdev->dev,
+				      (size_t)n * REFNIC_EXTENT_SIZE, &mr->list_dma,
+				      GFP_KERNEL | __GFP_NOWARN);
+	if (!mr->list)
+		return -ENOMEM;
+	mr->list_cap = n;
+	return 0;
+}
+
 /* The entry is not present now, so that no reset reads the list meanwhile. */
 static int fill_list(struct refnic_mr *mr)
 {
-	unsigned int n = ib_hgm_mr_extents(&mr->hgm, NULL, NULL);
+	int ret = reserve_list(mr, ib_hgm_mr_extents(&mr->hgm, NULL, NULL));
 
-	if (!n || n > REFNIC_MR_MAX_EXTENTS)
-		return -E2BIG;
-	if (n > mr->list_cap) {
-		free_list(mr);
-		mr->list = dma_alloc_coherent(&mr->dev->pdev->dev,
-					      (size_t)n * REFNIC_EXTENT_SIZE,
-					      &mr->list_dma,
-					      GFP_KERNEL | __GFP_NOWARN);
-		if (!mr->list)
-			return -ENOMEM;
-		mr->list_cap = n;
-	}
+	if (ret)
+		return ret;
 	mr->list_count = 0;
 	ib_hgm_mr_extents(&mr->hgm, emit_extent, mr);
 	return 0;
@@ -285,6 +292,59 @@ struct ib_mr *refnic_reg_user_mr_dmabuf(struct ib_pd *pd, u64 offset, u64 length
 		if (ret)
 			goto err_fini;
 	}
+	xa_store(&dev->mrs, mr->index, mr, GFP_KERNEL);
+	return &mr->ibmr;
+
+err_fini:
+	ib_hgm_mr_fini(&mr->hgm);
+err_free:
+	free_mr(mr);
+	return ERR_PTR(ret);
+}
+
+/**
+ * refnic_reg_user_mr - &ib_device_ops.reg_user_mr
+ * @pd: protection domain
+ * @start: address in the calling process
+ * @length: bytes, at most %REFNIC_MAX_SVM
+ * @virt_addr: only remembered, as for dma-bufs
+ * @access: enum ib_access_flags, %IB_ACCESS_ON_DEMAND among them
+ * @dmah: not supported
+ * @udata: unused
+ *
+ * On demand only: pinned memory cannot be in VRAM, nor move there.  The list has room
+ * for the worst case, because it is filled where nothing may be allocated.
+ *
+ * Return: the region or an ERR_PTR().
+ */
+struct ib_mr *refnic_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 virt_addr,
+				 int access, struct ib_dmah *dmah, struct ib_udata *udata)
+{
+	struct refnic_dev *dev = to_refnic(pd->device);
+	struct refnic_mr *mr;
+	int ret;
+
+	if (dmah || !(access & IB_ACCESS_ON_DEMAND) ||
+	    access & ~(REFNIC_MR_ACCESS | IB_ACCESS_ON_DEMAND))
+		return ERR_PTR(-EOPNOTSUPP);
+	if (!length || length > REFNIC_MAX_SVM)
+		return ERR_PTR(-EINVAL);
+	if (refnic_is_gone(dev))
+		return ERR_PTR(-ENODEV);
+	mr = alloc_mr(dev, pd);
+	if (IS_ERR(mr))
+		return ERR_CAST(mr);
+	mr->ibmr.iova = virt_addr;
+	mr->ibmr.length = length;
+	mr->ibmr.page_size = PAGE_SIZE;
+	mr->flags = REFNIC_MR_F_ODP | (access & IB_ACCESS_LOCAL_WRITE ? REFNIC_MR_F_WRITE : 0);
+	ret = reserve_list(mr, DIV_ROUND_UP_ULL(length, PAGE_SIZE) + 1);
+	ret = ret ?: ib_hgm_mr_init_svm(&mr->hgm, &dev->hgm, start, length, access);
+	if (ret)
+		goto err_free;
+	ret = set_entry(mr, mr->flags | REFNIC_MR_F_VALID);
+	if (ret)
+		goto err_fini;
 	xa_store(&dev->mrs, mr->index, mr, GFP_KERNEL);
 	return &mr->ibmr;
 

@@ -126,6 +126,7 @@ const struct ib_device_ops refnic_ib_ops = {
 	.query_gid = refnic_query_gid,
 	.query_pkey = refnic_query_pkey,
 	.query_port = refnic_query_port,
+	.reg_user_mr = refnic_reg_user_mr,
 	.reg_user_mr_dmabuf = refnic_reg_user_mr_dmabuf,
 
 	INIT_RDMA_OBJ_SIZE(ib_pd, refnic_pd, ibpd),

@@ -242,6 +242,19 @@ int hgm_bo_move(int fd, uint32_t handle, uint32_t placement, uint32_t flags)
 	return hgm_ioctl(fd, DRM_IOCTL_REFGPU_BO_MOVE, &arg);
 }
 
+/* Bytes that moved, or an error */
+int64_t hgm_svm_migrate(int fd, void *addr, uint64_t size, uint32_t placement)
+{
+	struct drm_refgpu_svm_migrate arg = {
+		.addr = (uintptr_t)addr,
+		.size = size,
+		.placement = placement,
+	};
+	int ret = hgm_ioctl(fd, DRM_IOCTL_REFGPU_SVM_MIGRATE, &arg);
+
+	return ret ? ret : (int64_t)arg.moved;
+}
+
 int hgm_bo_wait(int fd, uint32_t handle, int64_t timeout_ns)
 {
 	struct drm_refgpu_bo_wait arg = {

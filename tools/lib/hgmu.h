@@ -110,6 +110,7 @@ int hgm_bo_create(int fd, uint64_t size, uint32_t placement, uint32_t flags,
 int hgm_bo_close(int fd, uint32_t handle);
 int hgm_bo_info(int fd, uint32_t handle, struct drm_refgpu_bo_info *info);
 int hgm_bo_move(int fd, uint32_t handle, uint32_t placement, uint32_t flags);
+int64_t hgm_svm_migrate(int fd, void *addr, uint64_t size, uint32_t placement);
 int hgm_bo_wait(int fd, uint32_t handle, int64_t timeout_ns);
 int hgm_bo_fill(int fd, uint32_t handle, uint64_t offset, uint64_t size,
 		uint32_t pattern);
@@ -149,6 +150,7 @@ int hgm_nic_inject(const struct hgm_nic *nic, const char *file, uint64_t value);
 int hgm_nic_stats(struct hgm_nic *nic, struct refnic_stats *stats);
 int hgm_nic_reg(struct hgm_nic *nic, int dmabuf, uint64_t size,
 		enum hgm_nic_reg_mode mode, struct ibv_mr **mr);
+int hgm_nic_reg_va(struct hgm_nic *nic, void *addr, uint64_t size, struct ibv_mr **mr);
 int hgm_nic_dereg(struct ibv_mr *mr);
 uint32_t hgm_nic_lkey(const struct ibv_mr *mr);
 

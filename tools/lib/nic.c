@@ -120,6 +120,13 @@ int hgm_nic_reg(struct hgm_nic *nic, int dmabuf, uint64_t size,
 	return *mr ? 0 : -errno;
 }
 
+/* Process memory, on demand */
+int hgm_nic_reg_va(struct hgm_nic *nic, void *addr, uint64_t size, struct ibv_mr **mr)
+{
+	*mr = ibv_reg_mr(nic->pd, addr, size, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_ON_DEMAND);
+	return *mr ? 0 : -errno;
+}
+
 int hgm_nic_dereg(struct ibv_mr *mr)
 {
 	return mr ? neg(ibv_dereg_mr(mr)) : 0;

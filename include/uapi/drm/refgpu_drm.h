@@ -30,6 +30,7 @@ extern "C" {
 #define DRM_REFGPU_BO_FILL		0x06
 #define DRM_REFGPU_BO_CRC		0x07
 #define DRM_REFGPU_BO_COPY		0x08
+#define DRM_REFGPU_SVM_MIGRATE		0x09
 
 /** enum refgpu_place - where a buffer object is, or may be (bit mask) */
 enum refgpu_place {
@@ -199,6 +200,26 @@ struct drm_refgpu_bo_copy {
 	__u32 pad;
 };
 
+/**
+ * struct drm_refgpu_svm_migrate - move memory of the calling process
+ *
+ * Whole pages of whatever mappings are in the range, as far as they can move: private
+ * memory that nobody has pinned.  That less moved than there is, is no error; -ENOSPC if
+ * there is no room at all, -EFAULT if nothing is mapped.
+ */
+struct drm_refgpu_svm_migrate {
+	/** @addr: in, a multiple of the page size */
+	__u64 addr;
+	/** @size: in, bytes, a multiple of the page size, not 0 */
+	__u64 size;
+	/** @placement: in, %REFGPU_PLACE_VRAM or %REFGPU_PLACE_RAM */
+	__u32 placement;
+	/** @flags: in, must be 0 */
+	__u32 flags;
+	/** @moved: out, bytes */
+	__u64 moved;
+};
+
 #define DRM_IOCTL_REFGPU_DEVICE_INFO	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_DEVICE_INFO, struct drm_refgpu_device_info)
 #define DRM_IOCTL_REFGPU_BO_CREATE	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_BO_CREATE, struct drm_refgpu_bo_create)
 #define DRM_IOCTL_REFGPU_BO_MMAP	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_BO_MMAP, struct drm_refgpu_bo_mmap)
@@ -208,6 +229,7 @@ struct drm_refgpu_bo_copy {
 #define DRM_IOCTL_REFGPU_BO_FILL	DRM_IOW(DRM_COMMAND_BASE + DRM_REFGPU_BO_FILL, struct drm_refgpu_bo_fill)
 #define DRM_IOCTL_REFGPU_BO_CRC		DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_BO_CRC, struct drm_refgpu_bo_crc)
 #define DRM_IOCTL_REFGPU_BO_COPY	DRM_IOW(DRM_COMMAND_BASE + DRM_REFGPU_BO_COPY, struct drm_refgpu_bo_copy)
+#define DRM_IOCTL_REFGPU_SVM_MIGRATE	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_SVM_MIGRATE, struct drm_refgpu_svm_migrate)
 
 #if defined(__cplusplus)
 }

@@ -102,6 +102,28 @@ static struct ibv_mr *refnic_reg_dmabuf_mr(struct ibv_pd *pd, uint64_t offset,
 	return &vmr->ibv_mr;
 }
 
+/* Process memory: on demand, the driver takes no other */
+static struct ibv_mr *refnic_reg_mr(struct ibv_pd *pd, void *addr, size_t length,
+				    uint64_t iova, int access)
+{
+	struct ib_uverbs_reg_mr_resp resp;
+	struct ibv_reg_mr cmd;
+	struct verbs_mr *vmr;
+	int ret;
+
+	vmr = calloc(1, sizeof(*vmr));
+	if (!vmr)
+		return NULL;
+	ret = ibv_cmd_reg_mr(pd, addr, length, iova, access, vmr, &cmd, sizeof(cmd), &resp,
+			     sizeof(resp));
+	if (ret) {
+		free(vmr);
+		errno = ret;
+		return NULL;
+	}
+	return &vmr->ibv_mr;
+}
+
 static int refnic_dereg_mr(struct verbs_mr *vmr)
 {
 	int ret = ibv_cmd_dereg_mr(vmr);
@@ -129,6 +151,7 @@ static const struct verbs_context_ops refnic_ctx_ops = {
 	.query_device_ex = refnic_query_device_ex,
 	.query_port = refnic_query_port,
 	.reg_dmabuf_mr = refnic_reg_dmabuf_mr,
+	.reg_mr = refnic_reg_mr,
 };
 
 static struct verbs_context *refnic_alloc_context(struct ibv_device *ibdev,

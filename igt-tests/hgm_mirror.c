@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * A NIC that reaches process memory where it is: in RAM, and in VRAM by the bus.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hgm_svm.h"
+
+IGT_TEST_DESCRIPTION("Check DMA of peers to process memory, wherever it is");
+
+#define SIZE (8 * HGM_MIB)
+
+static struct ibv_mr *reg_va(unsigned int n, const struct svm_area *a)
+{
+	struct ibv_mr *mr;
+
+	igt_assert_eq(hgm_nic_reg_va(&nic[n], a->p, a->size, &mr), 0);
+	return mr;
+}
+
+static void assert_nic_sees(unsigned int n, struct ibv_mr *mr, const struct svm_area *a)
+{
+	hgm_assert_nic_seq(n, mr, a->size, a->pattern, 0);
+}
+
+static uint64_t peer_bytes(unsigned int n)
+{
+	struct refnic_stats s;
+
+	igt_assert_eq(hgm_nic_stats(&nic[n], &s), 0);
+	return s.peer_bytes;
+}
+
+static void test_ram(void)
+{
+	struct svm_area a;
+	struct ibv_mr *mr;
+	uint64_t peer = peer_bytes(0);
+
+	svm_map(&a, SIZE, false);
+	svm_fill(&a);
+	mr = reg_va(0, &a);
+	assert_nic_sees(0, mr, &a);
+	a.pattern++;
+	igt_assert_eq(hgm_nic_fill(&nic[0], mr, 0, SIZE, a.pattern, 0), 0);
+	svm_assert(&a, 0, SIZE);
+	igt_assert_eq_u64(peer_bytes(0), peer);
+	igt_assert_eq(hgm_nic_dereg(mr), 0);
+	svm_unmap(&a);
+}
+
+/* It stays in VRAM while the NIC reads and writes it; without a route it comes home */
+static void in_vram(bool huge)
+{
+	uint64_t peer = peer_bytes(0), home;
+	struct svm_area a;
+	struct ibv_mr *mr;
+
+	svm_map(&a, SIZE, huge);
+	svm_fill(&a);
+	svm_to_vram(0, &a);
+	home = hgm_stat(0, "migrated_fault_pages") + hgm_stat(0, "migrated_out_pages");
+	mr = reg_va(0, &a);
+	assert_nic_sees(0, mr, &a);
+	a.pattern++;
+	igt_assert_eq(hgm_nic_fill(&nic[0], mr, 0, SIZE, a.pattern, 0), 0);
+	home = hgm_stat(0, "migrated_fault_pages") + hgm_stat(0, "migrated_out_pages") - home;
+	peer = peer_bytes(0) - peer;
+	if (hgm_has_route(0, 0)) {
+		igt_assert_eq_u64(home, 0);
+		igt_assert_eq_u64(peer, 2 * SIZE);
+		igt_assert_eq_u64(svm_in_vram(0), SIZE);
+	} else {
+		igt_assert_eq_u64(home, SIZE / HGM_PAGE);
+		igt_assert_eq_u64(peer, 0);
+	}
+	/* what it wrote is what the CPU reads */
+	svm_assert(&a, 0, SIZE);
+	assert_nic_sees(0, mr, &a);
+	igt_assert_eq(hgm_nic_dereg(mr), 0);
+	svm_unmap(&a);
+}
+
+static void test_vram(void)
+{
+	in_vram(false);
+}
+
+static void test_vram_huge(void)
+{
+	in_vram(true);
+}
+
+/* Part here, part there, part never touched; and not aligned to anything */
+static void test_mixed(void)
+{
+	struct svm_area a, part;
+	struct ibv_mr *mr;
+	uint32_t crc;
+
+	svm_map(&a, SIZE, true);
+	svm_fill(&a);
+	part = (struct svm_area){ a.p + HGM_MIB, 3 * HGM_MIB, a.pattern };
+	svm_to_vram(0, &part);
+	part.p += 4 * HGM_MIB;
+	part.size = HGM_MIB;
+	svm_to_vram(1, &part);
+	igt_assert_eq(hgm_nic_reg_va(&nic[1], a.p + 100, SIZE - 200, &mr), 0);
+	igt_assert_eq(hgm_nic_crc(&nic[1], mr, 0, SIZE - 200, &crc), 0);
+	igt_assert_eq_u32(crc, hgm_seq_crc(SIZE - 200, a.pattern, 25));
+	igt_assert_eq(hgm_nic_dereg(mr), 0);
+	svm_unmap(&a);
+}
+
+struct mover {
+	const struct svm_area *a;
+	_Atomic bool stop;
+	uint64_t moved;
+	int64_t err;
+};
+
+static void *keep_moving(void *arg)
+{
+	struct mover *m = arg;
+	struct hgm_rng r = { seed };
+
+	while (!m->stop && !m->err) {
+		uint64_t offset = hgm_rng_below(&r, m->a->size / HUGE) * HUGE;
+		int64_t ret = hgm_svm_migrate(gpu[hgm_rng_below(&r, 2)].fd, m->a->p + offset,
+					      HUGE, 1 + hgm_rng_below(&r, 2));
+
+		if (ret < 0)
+			m->err = ret;
+		else
+			m->moved += ret;
+	}
+	return NULL;
+}
+
+/* Both NICs write, read and check in turns while the pages move under them */
+static void moving(bool huge)
+{
+	uint64_t end = hgm_now_ns() + 15000000000ULL, rounds = 0;
+	struct svm_area a;
+	struct mover m = { .a = &a };
+	struct ibv_mr *mr[2];
+	pthread_t thread;
+
+	svm_map(&a, SIZE, huge);
+	svm_fill(&a);
+	for (int i = 0; i < 2; i++)
+		mr[i] = reg_va(i, &a);
+	igt_assert_eq(pthread_create(&thread, NULL, keep_moving, &m), 0);
+	while (hgm_now_ns() < end) {
+		unsigned int n = rounds++ & 1;
+
+		a.pattern++;
+		igt_assert_eq(hgm_nic_fill(&nic[n], mr[n], 0, SIZE, a.pattern, 0), 0);
+		assert_nic_sees(!n, mr[!n], &a);
+		if (!(rounds % 8))
+			svm_assert(&a, 0, SIZE);
+	}
+	m.stop = true;
+	pthread_join(thread, NULL);
+	igt_info("%" PRIu64 " rounds, %" PRIu64 " bytes moved\n", rounds, m.moved);
+	igt_assert_eq_s64(m.err, 0);
+	igt_assert_lt_u64(0, m.moved);
+	svm_assert(&a, 0, SIZE);
+	for (int i = 0; i < 2; i++)
+		igt_assert_eq(hgm_nic_dereg(mr[i]), 0);
+	svm_unmap(&a);
+}
+
+static void test_moving(void)
+{
+	moving(false);
+}
+
+static void test_moving_huge(void)
+{
+	moving(true);
+}
+
+/* The range goes: DMA fails, and neither reads nor writes what came there since */
+static void test_unmapped(void)
+{
+	struct svm_area a, b;
+	struct ibv_mr *mr;
+	uint32_t crc;
+
+	svm_map(&a, SIZE, true);
+	svm_fill(&a);
+	svm_to_vram(0, &a);
+	mr = reg_va(0, &a);
+	assert_nic_sees(0, mr, &a);
+	igt_assert_eq(munmap(a.p + HUGE, HUGE), 0);
+	igt_assert_eq(hgm_nic_crc(&nic[0], mr, 0, SIZE, &crc), REFNIC_STATUS_FAULT);
+	svm_assert(&a, 0, HUGE);
+	/* mapped again: another memory, to which the region now leads */
+	b = a;
+	b.p = mmap(a.p + HUGE, HUGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	igt_assert(b.p == a.p + HUGE);
+	a.pattern++;
+	svm_fill(&a);
+	assert_nic_sees(0, mr, &a);
+	igt_assert_eq(hgm_nic_dereg(mr), 0);
+	svm_unmap(&a);
+}
+
+/* Written to by the NIC only if the process may */
+static void test_read_only(void)
+{
+	struct svm_area a;
+	struct ibv_mr *mr;
+
+	svm_map(&a, SIZE, true);
+	svm_fill(&a);
+	svm_to_vram(0, &a);
+	mr = reg_va(0, &a);
+	igt_assert_eq(mprotect(a.p, SIZE, PROT_READ), 0);
+	igt_assert_eq(hgm_nic_fill(&nic[0], mr, 0, SIZE, 1, 1), REFNIC_STATUS_FAULT);
+	svm_assert(&a, 0, SIZE);
+	igt_assert_eq(mprotect(a.p, SIZE, PROT_READ | PROT_WRITE), 0);
+	assert_nic_sees(0, mr, &a);
+	igt_assert_eq(hgm_nic_dereg(mr), 0);
+	svm_unmap(&a);
+}
+
+/* The NIC writes into the parent's memory, never into the child's copy */
+static void test_fork(void)
+{
+	struct svm_area a;
+	struct ibv_mr *mr;
+	int go[2], status;
+	pid_t pid;
+	char c;
+
+	igt_assert_eq(pipe(go), 0);
+	svm_map(&a, SIZE, true);
+	svm_fill(&a);
+	svm_to_vram(0, &a);
+	mr = reg_va(0, &a);
+	assert_nic_sees(0, mr, &a);
+	pid = fork();
+	if (!pid) {
+		if (read(go[0], &c, 1) != 1)
+			_exit(2);
+		_exit(hgm_crc32c(0, a.p, SIZE) != hgm_seq_crc(SIZE, a.pattern, 0));
+	}
+	igt_assert_eq(hgm_nic_fill(&nic[0], mr, 0, SIZE, a.pattern + 1, 0), 0);
+	igt_assert_eq(write(go[1], "g", 1), 1);
+	igt_assert_eq(waitpid(pid, &status, 0), pid);
+	igt_assert_eq(status, 0);
+	a.pattern++;
+	svm_assert(&a, 0, SIZE);
+	igt_assert_eq(hgm_nic_dereg(mr), 0);
+	close(go[0]);
+	close(go[1]);
+	svm_unmap(&a);
+}
+
+/* A NIC that does not answer is stopped by force: the page goes in any case */
+static void test_mute(void)
+{
+	struct svm_area a;
+	struct ibv_mr *mr;
+
+	svm_map(&a, SIZE, true);
+	svm_fill(&a);
+	svm_to_vram(0, &a);
+	mr = reg_va(0, &a);
+	assert_nic_sees(0, mr, &a);
+	igt_assert_eq(hgm_nic_inject(&nic[0], "inject_inv_ignore", 1), 0);
+	svm_to_ram(0, &a);
+	igt_assert_eq(hgm_nic_inject(&nic[0], "inject_inv_ignore", 0), 0);
+	svm_assert(&a, 0, SIZE);
+	assert_nic_sees(0, mr, &a);
+	igt_assert_eq(hgm_nic_dereg(mr), 0);
+	svm_unmap(&a);
+}
+
+/* The GPU's driver goes: the NIC goes on in RAM */
+static void test_unbind_gpu(void)
+{
+	struct svm_area a;
+	struct ibv_mr *mr;
+	char pci[16];
+
+	svm_map(&a, SIZE, true);
+	svm_fill(&a);
+	svm_to_vram(0, &a);
+	mr = reg_va(0, &a);
+	assert_nic_sees(0, mr, &a);
+	strcpy(pci, gpu[0].pci);
+	igt_assert_eq(hgm_pci_unbind("refgpu", pci), 0);
+	assert_nic_sees(0, mr, &a);
+	svm_assert(&a, 0, SIZE);
+	igt_assert_eq(hgm_nic_dereg(mr), 0);
+	svm_unmap(&a);
+	hgm_close_devices();
+	igt_assert_eq(hgm_pci_bind("refgpu", pci), 0);
+	hgm_open_devices();
+}
+
+static void test_bad(void)
+{
+	struct svm_area a;
+	struct ibv_mr *mr;
+	uint32_t crc;
+
+	svm_map(&a, SIZE, false);
+	igt_assert_eq(hgm_nic_reg_va(&nic[0], a.p, 0, &mr), -EINVAL);
+	igt_assert_eq(hgm_nic_reg_va(&nic[0], a.p, 2048 * HGM_MIB, &mr), -EINVAL);
+	igt_assert_eq(hgm_nic_reg_va(&nic[0], (void *)-HGM_MIB, 2 * HGM_MIB, &mr), -EINVAL);
+	igt_assert_eq(hgm_nic_reg_va(&nic[0], (void *)0xffff888000000000, HGM_MIB, &mr),
+		      -EINVAL);
+	/* nothing there: only the access tells */
+	munmap(a.p, SIZE);
+	igt_assert_eq(hgm_nic_reg_va(&nic[0], a.p, SIZE, &mr), 0);
+	igt_assert_eq(hgm_nic_crc(&nic[0], mr, 0, SIZE, &crc), REFNIC_STATUS_FAULT);
+	igt_assert_eq(hgm_nic_dereg(mr), 0);
+}
+
+static const struct hgm_subtest subtests[] = {
+	{ "ram", "Check DMA to process memory in RAM", test_ram },
+	{ "vram", "Check DMA to process memory in VRAM", test_vram },
+	{ "vram-huge", "Check DMA to large pages in VRAM", test_vram_huge },
+	{ "mixed", "Check DMA to memory in RAM and two GPUs", test_mixed },
+	{ "moving", "Check DMA to pages that move", test_moving },
+	{ "moving-huge", "Check DMA to large pages that move", test_moving_huge },
+	{ "unmapped", "Check DMA to what is unmapped", test_unmapped },
+	{ "read-only", "Check DMA to what may not be written", test_read_only },
+	{ "fork", "Check DMA to memory shared with a child", test_fork },
+	{ "mute", "Check a NIC that does not stop", test_mute },
+	{ "unbind-gpu", "Check memory whose GPU goes", test_unbind_gpu },
+	{ "bad", "Check wrong ranges", test_bad },
+};
+
+int hgm_igt_main()
+{
+	hgm_need_nics = true;
+	hgm_run_table(subtests, HGM_ARRAY_SIZE(subtests));
+}

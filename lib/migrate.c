@@ -1,0 +1,739 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * Migration of process memory: to VRAM, back, and out of a range of VRAM.
+ *
+ * A batch is what one PMD maps.  Its order is that of migrate_vma_setup(): memory
+ * is taken first, because allocators take locks that must not nest in the page
+ * locks which collect takes; then pages are collected, each gets its new place,
+ * all are copied in one submission, and the mm switches those that it can.  The
+ * flag MIGRATE_PFN_MIGRATE says which those were: it is looked at again after
+ * each step.
+ */
+#include <linux/dma-fence.h>
+#include <linux/dma-mapping.h>
+#include <linux/export.h>
+#include <linux/hgm_migrate.h>
+#include <linux/highmem.h>
+#include <linux/huge_mm.h>
+#include <linux/memremap.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/wait_bit.h>
+
+#include "hgm_trace.h"
+#include "internal.h"
+
+#define HGM_BATCH	((unsigned int)HPAGE_PMD_NR)
+
+/* Between two tries to empty a region */
+#define HGM_DRAIN_STEP_MS	50
+
+/* Neighbours brought back along with the page that the CPU wants */
+#define HGM_FAULT_AROUND	(16 * PAGE_SIZE)
+
+/**
+ * struct hgm_batch - up to HGM_BATCH pages on their way
+ * @args: of migrate_vma_*(), with its arrays; @args.vma is NULL for ranges of VRAM
+ * @copies: what is to be copied, for one region at a time
+ * @n: how many
+ * @lost: what cannot be copied to RAM becomes zeros, instead of staying
+ * @region: whose
+ * @taken: memory taken for pages that move to VRAM
+ * @nr_taken: how many pieces
+ * @used: how many of them are used
+ * @skip: bytes used of the next one
+ */
+struct hgm_batch {
+	struct migrate_vma args;
+	struct hgm_copy *copies;
+	unsigned int n;
+	bool lost;
+	struct hgm_region *region;
+	struct hgm_extent *taken;
+	unsigned int nr_taken;
+	unsigned int used;
+	u64 skip;
+};
+
+/* For at most @npages, all in one piece: a fault wants few, and wants them fast. */
+static struct hgm_batch *hgm_batch_alloc(const struct hgm_region *region,
+					 unsigned int npages)
+{
+	size_t per_page = sizeof(struct hgm_copy) + sizeof(struct hgm_extent) +
+			  2 * sizeof(unsigned long);
+	struct hgm_batch *b = kvmalloc(sizeof(*b) + npages * per_page, GFP_KERNEL);
+
+	if (!b)
+		return NULL;
+	memset(b, 0, sizeof(*b));
+	b->copies = (struct hgm_copy *)(b + 1);
+	b->taken = (struct hgm_extent *)(b->copies + npages);
+	b->args.src = (unsigned long *)(b->taken + npages);
+	b->args.dst = b->args.src + npages;
+	b->args.pgmap_owner = hgm_region_owner(region);
+	return b;
+}
+
+static void hgm_batch_free(struct hgm_batch *b)
+{
+	kvfree(b);
+}
+
+static void hgm_batch_begin(struct hgm_batch *b, unsigned int npages)
+{
+	memset(b->args.dst, 0, npages * sizeof(*b->args.dst));
+	b->region = NULL;
+	b->n = 0;
+}
+
+/* ---- Copies, collected page by page and done at once */
+
+static struct page *hgm_copy_ram(struct hgm_copy *c, bool to_vram)
+{
+	return to_vram ? c->src.page : c->dst.page;
+}
+
+/* Pages that follow each other on both sides make one range. */
+static bool hgm_batch_extend(struct hgm_batch *b, struct page *ram, u64 offset,
+			     u64 size, bool to_vram)
+{
+	struct hgm_copy *last = b->n ? &b->copies[b->n - 1] : NULL;
+	struct page *at;
+
+	if (!last)
+		return false;
+	if ((to_vram ? last->dst.offset : last->src.offset) + last->size != offset)
+		return false;
+	at = hgm_copy_ram(last, to_vram);
+	if (!ram != !at || (ram && at + (last->size >> PAGE_SHIFT) != ram))
+		return false;
+	last->size += size;
+	return true;
+}
+
+/* @ram is NULL for what was never touched, and reads as zeros. */
+static void hgm_batch_add(struct hgm_batch *b, struct page *ram, u64 offset,
+			  u64 size, bool to_vram)
+{
+	struct hgm_copy_end vram_end = { .where = HGM_IN_VRAM, .offset = offset };
+	struct hgm_copy_end ram_end = {
+		.where = ram ? HGM_IN_RAM : HGM_ZEROS, .page = ram,
+	};
+	struct hgm_copy *c;
+
+	if (hgm_batch_extend(b, ram, offset, size, to_vram))
+		return;
+	c = &b->copies[b->n++];
+	c->src = to_vram ? ram_end : vram_end;
+	c->dst = to_vram ? vram_end : ram_end;
+	c->size = size;
+}
+
+static bool hgm_by_engine(const struct hgm_region *region)
+{
+	return region->desc.ops && region->desc.ops->copy;
+}
+
+static void hgm_batch_unmap(struct hgm_batch *b, unsigned int n, bool to_vram)
+{
+	struct device *dev = b->region->dev;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct hgm_copy *c = &b->copies[i];
+
+		if (hgm_copy_ram(c, to_vram))
+			dma_unmap_page(dev, to_vram ? c->src.addr : c->dst.addr, c->size,
+				       to_vram ? DMA_TO_DEVICE : DMA_FROM_DEVICE);
+	}
+}
+
+/* For an engine; the CPU copies pages. */
+static int hgm_batch_map(struct hgm_batch *b, bool to_vram)
+{
+	struct device *dev = b->region->dev;
+
+	for (unsigned int i = 0; i < b->n; i++) {
+		struct hgm_copy *c = &b->copies[i];
+		struct hgm_copy_end *ram = to_vram ? &c->src : &c->dst;
+
+		if (!ram->page)
+			continue;
+		ram->addr = dma_map_page(dev, ram->page, 0, c->size,
+					 to_vram ? DMA_TO_DEVICE : DMA_FROM_DEVICE);
+		if (dma_mapping_error(dev, ram->addr)) {
+			hgm_batch_unmap(b, i, to_vram);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* All that has been added, and wait for it. */
+static int hgm_batch_copy(struct hgm_batch *b, bool to_vram)
+{
+	struct dma_fence *fence;
+	bool engine;
+	int err;
+
+	if (!b->n)
+		return 0;
+	engine = hgm_by_engine(b->region);
+	err = engine ? hgm_batch_map(b, to_vram) : 0;
+	if (err)
+		return err;
+	err = hgm_copy_ranges(b->region, b->copies, b->n, NULL, &fence);
+	if (!err && fence) {
+		dma_fence_wait(fence, false);
+		err = fence->error;
+		dma_fence_put(fence);
+	}
+	if (engine)
+		hgm_batch_unmap(b, b->n, to_vram);
+	return err;
+}
+
+static void hgm_batch_drop_one(struct hgm_batch *b, unsigned int i)
+{
+	struct page *page = migrate_pfn_to_page(b->args.dst[i]);
+
+	b->args.dst[i] = 0;
+	if (!page)
+		return;
+	folio_unlock(page_folio(page));
+	folio_put(page_folio(page));
+}
+
+/* Pages [from, to) stay where they are. */
+static void hgm_batch_drop(struct hgm_batch *b, unsigned int from, unsigned int to)
+{
+	for (unsigned int i = from; i < to; i++)
+		hgm_batch_drop_one(b, i);
+}
+
+/* After migrate_*_pages(): how many did move; and tell who counts */
+static unsigned int hgm_batch_count(const struct hgm_batch *b, unsigned int npages,
+				    struct hgm_region *region, enum hgm_migration how)
+{
+	unsigned int moved = 0;
+
+	for (unsigned int i = 0; i < npages; i++) {
+		struct page *page = migrate_pfn_to_page(b->args.dst[i]);
+
+		if (page && b->args.src[i] & MIGRATE_PFN_MIGRATE)
+			moved += folio_nr_pages(page_folio(page));
+	}
+	atomic64_add(moved, &region->stats.migrated[how]);
+	trace_hgm_migrate(region, how, b->args.start, npages, moved);
+	return moved;
+}
+
+/* ---- To VRAM */
+
+/* Memory for @n pages, or for as many as there is. */
+static void hgm_batch_take(struct hgm_batch *b, struct hgm_region *region,
+			   unsigned int n)
+{
+	b->region = region;
+	b->skip = 0;
+	b->used = 0;
+	b->nr_taken = 0;
+	b->nr_taken = hgm_private_take(region, n, b->taken);
+}
+
+/* What the pages of the batch did not need. */
+static void hgm_batch_give_back(struct hgm_batch *b)
+{
+	for (; b->used < b->nr_taken; b->used++, b->skip = 0) {
+		struct hgm_extent *ext = &b->taken[b->used];
+
+		ext->offset += b->skip;
+		ext->size -= b->skip;
+		hgm_private_return(b->region, ext);
+	}
+}
+
+/* The next page or large folio of what was taken, locked; NULL: none that large. */
+static struct page *hgm_batch_next(struct hgm_batch *b, unsigned int order)
+{
+	struct hgm_extent *ext = &b->taken[b->used];
+	u64 size = PAGE_SIZE << order;
+	struct page *page;
+
+	if (b->used == b->nr_taken)
+		return NULL;
+	if (order && (b->skip || ext->size != size || hgm_large_fails(b->region)))
+		return NULL;
+	page = hgm_private_get(b->region, ext->offset + b->skip, order);
+	if (!page)
+		return NULL;
+	b->skip += size;
+	if (b->skip == ext->size) {
+		b->skip = 0;
+		b->used++;
+	}
+	return page;
+}
+
+/*
+ * Places one by one for what could have gone as a whole.  The core splits a large
+ * folio, and leaves those of its pages where they are that have no place.  For a
+ * hole it does not look whether each has one (__migrate_device_pages()), so make
+ * it many small holes.
+ */
+static void hgm_place_pieces(struct hgm_batch *b, unsigned int i, unsigned int n,
+			     struct page *src, unsigned long write)
+{
+	if (!src)
+		b->args.src[i] &= ~MIGRATE_PFN_COMPOUND;
+	for (unsigned int j = 0; j < n; j++) {
+		struct page *dst = hgm_batch_next(b, 0);
+
+		if (!dst)
+			break;
+		if (!src)
+			b->args.src[i + j] = MIGRATE_PFN_MIGRATE;
+		b->args.dst[i + j] = migrate_pfn(page_to_pfn(dst)) | write;
+		hgm_batch_add(b, src ? src + j : NULL, hgm_private_offset(b->region, dst),
+			      PAGE_SIZE, true);
+	}
+}
+
+static unsigned int hgm_place_in_vram(struct hgm_batch *b, unsigned int i)
+{
+	unsigned long mpfn = b->args.src[i], write = mpfn & MIGRATE_PFN_WRITE;
+	unsigned int n = mpfn & MIGRATE_PFN_COMPOUND ? HGM_BATCH : 1;
+	struct page *src = migrate_pfn_to_page(mpfn), *dst;
+
+	if (!(mpfn & MIGRATE_PFN_MIGRATE))
+		return n;
+	dst = n > 1 ? hgm_batch_next(b, HPAGE_PMD_ORDER) : NULL;
+	if (!dst) {
+		hgm_place_pieces(b, i, n, src, write);
+		return n;
+	}
+	b->args.dst[i] = migrate_pfn(page_to_pfn(dst)) | write | MIGRATE_PFN_COMPOUND;
+	hgm_batch_add(b, src, hgm_private_offset(b->region, dst), (u64)n << PAGE_SHIFT,
+		      true);
+	return n;
+}
+
+/* One batch of one VMA; returns pages that are in VRAM now, or an error. */
+static long hgm_vma_to_vram(struct hgm_batch *b, struct hgm_region *region,
+			    struct vm_area_struct *vma, unsigned long start,
+			    unsigned long end)
+{
+	unsigned int npages = (end - start) >> PAGE_SHIFT;
+	long moved = 0;
+	int err;
+
+	hgm_batch_begin(b, npages);
+	hgm_batch_take(b, region, npages);
+	if (!b->nr_taken)
+		return -ENOSPC;
+	b->args.vma = vma;
+	b->args.start = start;
+	b->args.end = end;
+	b->args.fault_page = NULL;
+	b->args.flags = MIGRATE_VMA_SELECT_SYSTEM | MIGRATE_VMA_SELECT_COMPOUND;
+	err = migrate_vma_setup(&b->args);
+	if (err)
+		goto out;
+	for (unsigned int i = 0; i < npages; )
+		i += hgm_place_in_vram(b, i);
+	err = hgm_batch_copy(b, true);
+	if (err)
+		hgm_batch_drop(b, 0, npages);
+	migrate_vma_pages(&b->args);
+	moved = hgm_batch_count(b, npages, region, HGM_MIGRATION_IN);
+	migrate_vma_finalize(&b->args);
+out:
+	hgm_batch_give_back(b);
+	return err ?: moved;
+}
+
+/* ---- To RAM */
+
+static struct folio *hgm_ram_folio(struct vm_area_struct *vma, unsigned long addr,
+				   unsigned int order)
+{
+	gfp_t gfp = GFP_HIGHUSER_MOVABLE;
+
+	/* with a mapping there is another way, page by page; without, try harder */
+	if (order)
+		gfp |= __GFP_NOWARN | (vma ? __GFP_NORETRY : __GFP_RETRY_MAYFAIL);
+	return vma ? vma_alloc_folio(gfp, order, vma, addr) : folio_alloc(gfp, order);
+}
+
+static unsigned long hgm_ram_mpfn(struct folio *folio, unsigned long src)
+{
+	unsigned long mpfn = migrate_pfn(folio_pfn(folio)) | (src & MIGRATE_PFN_WRITE);
+
+	folio_lock(folio);
+	return folio_test_large(folio) ? mpfn | MIGRATE_PFN_COMPOUND : mpfn;
+}
+
+/* New places for the pages of one entry; how many pages it is for. */
+static unsigned int hgm_place_in_ram(struct hgm_batch *b, unsigned int i)
+{
+	unsigned long mpfn = b->args.src[i];
+	struct page *src = migrate_pfn_to_page(mpfn);
+	unsigned int order = mpfn & MIGRATE_PFN_COMPOUND ? HPAGE_PMD_ORDER : 0;
+	unsigned long addr = b->args.start + ((unsigned long)i << PAGE_SHIFT);
+	u64 offset = hgm_private_offset(b->region, src);
+	struct folio *dst;
+
+	dst = order && hgm_large_fails(b->region) ?
+	      NULL : hgm_ram_folio(b->args.vma, addr, order);
+	if (dst) {
+		b->args.dst[i] = hgm_ram_mpfn(dst, mpfn);
+		hgm_batch_add(b, &dst->page, offset, PAGE_SIZE << order, false);
+		return 1U << order;
+	}
+	if (!order || !b->args.vma)	/* without a VMA the core cannot split */
+		return 1U << order;
+	for (unsigned int j = 0; j < HGM_BATCH; j++) {
+		dst = hgm_ram_folio(b->args.vma, addr + j * PAGE_SIZE, 0);
+		if (!dst)
+			break;
+		b->args.dst[i + j] = hgm_ram_mpfn(dst, mpfn);
+		hgm_batch_add(b, &dst->page, offset + j * PAGE_SIZE, PAGE_SIZE, false);
+	}
+	return HGM_BATCH;
+}
+
+/* Contents that nobody can copy any more: the device has gone.  Zeros, and say so. */
+static void hgm_batch_clear(struct hgm_batch *b)
+{
+	u64 bytes = 0;
+
+	for (unsigned int i = 0; i < b->n; i++) {
+		const struct hgm_copy *c = &b->copies[i];
+
+		for (u64 at = 0; at < c->size; at += PAGE_SIZE)
+			clear_highpage(c->dst.page + (at >> PAGE_SHIFT));
+		bytes += c->size;
+	}
+	dev_err_ratelimited(b->region->dev,
+			    "hgm: %s: %llu bytes of process memory are lost\n",
+			    b->region->name, bytes);
+}
+
+/* Copy what has been added for pages [from, to), or leave them where they are. */
+static int hgm_batch_flush(struct hgm_batch *b, unsigned int from, unsigned int to)
+{
+	int err = hgm_batch_copy(b, false);
+
+	if (err && b->lost) {
+		hgm_batch_clear(b);
+		err = 0;
+	}
+	if (err)
+		hgm_batch_drop(b, from, to);
+	b->n = 0;
+	return err;
+}
+
+/*
+ * Places and copies for all collected pages, region by region.  Those that get
+ * neither stay where they are.  The last error, if any.
+ */
+static int hgm_batch_to_ram(struct hgm_batch *b, unsigned int npages)
+{
+	unsigned int from = 0, i = 0;
+	int err, ret = 0;
+
+	while (i < npages) {
+		struct page *src = migrate_pfn_to_page(b->args.src[i]);
+		struct hgm_region *region;
+
+		if (!src || !(b->args.src[i] & MIGRATE_PFN_MIGRATE)) {
+			i++;
+			continue;
+		}
+		region = hgm_private_region(src);
+		if (region != b->region) {
+			err = hgm_batch_flush(b, from, i);
+			ret = err ?: ret;
+			b->region = region;
+			from = i;
+		}
+		i += hgm_place_in_ram(b, i);
+	}
+	err = hgm_batch_flush(b, from, npages);
+	return err ?: ret;
+}
+
+static long hgm_vma_to_ram(struct hgm_batch *b, struct hgm_region *region,
+			   struct vm_area_struct *vma, unsigned long start,
+			   unsigned long end, struct page *fault_page)
+{
+	unsigned int npages = (end - start) >> PAGE_SHIFT;
+	long moved;
+	int err;
+
+	hgm_batch_begin(b, npages);
+	b->args.vma = vma;
+	b->args.start = start;
+	b->args.end = end;
+	b->args.fault_page = fault_page;
+	b->args.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE | MIGRATE_VMA_SELECT_COMPOUND;
+	err = migrate_vma_setup(&b->args);
+	if (err)
+		return err;
+	if (!b->args.cpages)
+		return 0;
+	err = hgm_batch_to_ram(b, npages);
+	migrate_vma_pages(&b->args);
+	moved = hgm_batch_count(b, npages, region,
+				fault_page ? HGM_MIGRATION_FAULT : HGM_MIGRATION_OUT);
+	migrate_vma_finalize(&b->args);
+	return moved ?: err;
+}
+
+/* ---- Ranges of a process */
+
+static bool hgm_user_range_ok(unsigned long start, unsigned long end)
+{
+	return PAGE_ALIGNED(start | end) && start < end && end <= TASK_SIZE;
+}
+
+/*
+ * Batch by batch and mapping by mapping.  The lock is dropped between batches:
+ * others want it, too.
+ */
+static long hgm_migrate_range(struct hgm_region *region, struct mm_struct *mm,
+			      unsigned long start, unsigned long end, bool to_vram)
+{
+	struct hgm_batch *b;
+	long moved = 0, ret = -EFAULT;
+
+	if (!hgm_user_range_ok(start, end))
+		return -EINVAL;
+	b = hgm_batch_alloc(region, HGM_BATCH);
+	if (!b)
+		return -ENOMEM;
+	while (start < end) {
+		struct vm_area_struct *vma;
+		unsigned long next;
+
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		mmap_read_lock(mm);
+		vma = find_vma_intersection(mm, start, end);
+		if (!vma) {
+			mmap_read_unlock(mm);
+			break;
+		}
+		start = max(start, vma->vm_start);
+		next = min3(end, vma->vm_end, ALIGN(start + 1, HPAGE_PMD_SIZE));
+		if (to_vram)
+			ret = hgm_vma_to_vram(b, region, vma, start, next);
+		else
+			ret = hgm_vma_to_ram(b, region, vma, start, next, NULL);
+		mmap_read_unlock(mm);
+		if (ret == -ENOSPC || ret == -ENODEV)
+			break;
+		if (ret > 0)
+			moved += ret;
+		start = next;
+	}
+	hgm_batch_free(b);
+	return moved ?: min(ret, 0L);
+}
+
+/**
+ * hgm_migrate_to_vram - move a range of a process to VRAM
+ * @region: where to; its driver has &hgm_region_ops.alloc
+ * @mm: the process; the caller holds a reference (mmget)
+ * @start: address, page aligned
+ * @end: address after the last byte, page aligned
+ *
+ * Goes over the mappings in the range and moves what can be moved: private
+ * anonymous and private file pages that are in RAM, and anonymous addresses that
+ * have never been touched.  What is in VRAM already, in this region or another,
+ * stays.  Process context, sleeps; takes mmap_lock for reading, so holds no
+ * reservation lock.
+ *
+ * Return: how many pages moved, maybe 0; -EINVAL: @start or @end is not aligned, or
+ * not of user space, or @end is not above @start; -EOPNOTSUPP: the region has no
+ * private pages or no allocator; -ENOSPC: no room for any page; -EFAULT: nothing
+ * is mapped in the range; -EINTR: killed; -ENODEV: unplugged; -EIO: nothing could
+ * be copied; -ENOMEM.
+ */
+long hgm_migrate_to_vram(struct hgm_region *region, struct mm_struct *mm,
+			 unsigned long start, unsigned long end)
+{
+	if (!region->desc.ops || !region->desc.ops->alloc ||
+	    !(region->desc.flags & HGM_F_PRIVATE))
+		return -EOPNOTSUPP;
+	if (!hgm_region_is_live(region))
+		return -ENODEV;
+	return hgm_migrate_range(region, mm, start, end, true);
+}
+EXPORT_SYMBOL_GPL(hgm_migrate_to_vram);
+
+/**
+ * hgm_migrate_to_ram - move a range of a process to RAM
+ * @region: from where, and from all that share its hgm_region_owner()
+ * @mm: the process; the caller holds a reference (mmget)
+ * @start: address, page aligned
+ * @end: address after the last byte, page aligned
+ *
+ * Context as hgm_migrate_to_vram().
+ *
+ * Return: how many pages moved, maybe 0; -EINVAL, -EFAULT, -EINTR, -EIO, -ENOMEM as
+ * there; -ENODEV: the device is gone, and the contents with it.
+ */
+long hgm_migrate_to_ram(struct hgm_region *region, struct mm_struct *mm,
+			unsigned long start, unsigned long end)
+{
+	return hgm_migrate_range(region, mm, start, end, false);
+}
+EXPORT_SYMBOL_GPL(hgm_migrate_to_ram);
+
+/* ---- Ranges of VRAM */
+
+/* A batch of VRAM, whoever maps it: pages that left it, or an error. */
+static long hgm_evict_batch(struct hgm_batch *b, struct hgm_region *region, u64 offset)
+{
+	unsigned long pfn = page_to_pfn(region->private) + (offset >> PAGE_SHIFT);
+	long moved;
+	int err;
+
+	hgm_batch_begin(b, HGM_BATCH);
+	b->args.vma = NULL;
+	b->args.start = 0;
+	migrate_device_range(b->args.src, pfn, HGM_BATCH);
+	err = hgm_batch_to_ram(b, HGM_BATCH);
+	migrate_device_pages(b->args.src, b->args.dst, HGM_BATCH);
+	moved = hgm_batch_count(b, HGM_BATCH, region, HGM_MIGRATION_EVICT);
+	migrate_device_finalize(b->args.src, b->args.dst, HGM_BATCH);
+	return moved ?: err;
+}
+
+long hgm_evict(struct hgm_region *region, u64 offset, u64 end, bool lost)
+{
+	struct hgm_batch *b = hgm_batch_alloc(region, HGM_BATCH);
+	long moved = 0, ret = 0;
+
+	if (!b)
+		return -ENOMEM;
+	b->lost = lost;
+	for (offset = ALIGN_DOWN(offset, HPAGE_PMD_SIZE); offset < end;
+	     offset += HPAGE_PMD_SIZE) {
+		ret = hgm_evict_batch(b, region, offset);
+		if (ret > 0)
+			moved += ret;
+		cond_resched();
+	}
+	hgm_batch_free(b);
+	return moved ?: min(ret, 0L);
+}
+
+/**
+ * hgm_evict_range - move all process memory out of a range of VRAM
+ * @region: the region
+ * @offset: bytes; rounded down to %HPAGE_PMD_SIZE
+ * @size: bytes; rounded up likewise
+ *
+ * By the pages, not by a process: whoever maps them, also children of fork whose
+ * parent is gone.  Best effort; free pages are no obstacle.  Process context,
+ * sleeps; no mmap_lock and no reservation lock held.
+ *
+ * Return: how many pages moved, maybe 0; -EINVAL: outside; -EOPNOTSUPP: no private
+ * pages; -ENODEV: unplugged; -EIO, -ENOMEM: nothing moved for that reason.
+ */
+long hgm_evict_range(struct hgm_region *region, u64 offset, u64 size)
+{
+	if (!(region->desc.flags & HGM_F_PRIVATE))
+		return -EOPNOTSUPP;
+	if (!hgm_range_ok(offset, size, region->desc.size))
+		return -EINVAL;
+	if (!hgm_region_is_live(region))
+		return -ENODEV;
+	return hgm_evict(region, offset, offset + size, false);
+}
+EXPORT_SYMBOL_GPL(hgm_evict_range);
+
+/* Wait until all that processes had is back; false after @ms. */
+static bool hgm_private_wait(struct hgm_region *region, unsigned int ms)
+{
+	flush_work(&region->freed_work);
+	return wait_var_event_timeout(&region->private_used,
+				      !atomic_long_read(&region->private_used),
+				      msecs_to_jiffies(ms));
+}
+
+/**
+ * hgm_region_drain - all process memory back to RAM, and no more of it here
+ * @region: the region
+ *
+ * For removal, while the device still copies; part of hgm_region_unplug().  What
+ * somebody holds for a moment is tried again; a page that cannot be copied is lost
+ * after revoke_timeout_ms, as the device will be: its process reads zeros.  Process
+ * context, sleeps, no reservation lock or mmap_lock held.
+ */
+void hgm_region_drain(struct hgm_region *region)
+{
+	unsigned int waited = 0, step = HGM_DRAIN_STEP_MS;
+
+	WRITE_ONCE(region->private_closed, true);
+	synchronize_srcu(&hgm_region_srcu);
+	while (atomic_long_read(&region->private_used)) {
+		hgm_evict(region, 0, region->desc.size,
+			  waited >= READ_ONCE(hgm_revoke_timeout_ms) ||
+			  !hgm_region_is_live(region));
+		if (hgm_private_wait(region, step))
+			return;
+		waited += step;
+		if (waited % HGM_REPORT_MS < step)
+			dev_warn(region->dev,
+				 "hgm: %s: removal waits since %u ms for %ld pages of processes\n",
+				 region->name, waited,
+				 atomic_long_read(&region->private_used));
+	}
+}
+EXPORT_SYMBOL_GPL(hgm_region_drain);
+
+/* ---- The CPU wants a page */
+
+/* With its neighbours: a large folio as a whole, else what is around it. */
+static void hgm_fault_window(const struct vm_fault *vmf, unsigned long *start,
+			     unsigned long *end)
+{
+	unsigned long size = vmf->pte ? HGM_FAULT_AROUND : HPAGE_PMD_SIZE;
+	struct vm_area_struct *vma = vmf->vma;
+
+	*start = max(ALIGN_DOWN(vmf->address, size), vma->vm_start);
+	*end = min(ALIGN_DOWN(vmf->address, size) + size, vma->vm_end);
+}
+
+/*
+ * &dev_pagemap_ops.migrate_to_ram: mmap_lock or the VMA's lock held for reading,
+ * the page locked and referenced.
+ */
+vm_fault_t hgm_private_migrate_to_ram(struct vm_fault *vmf)
+{
+	struct hgm_region *region = hgm_private_region(vmf->page);
+	unsigned long start, end;
+	struct hgm_batch *b;
+	long ret;
+
+	hgm_fault_window(vmf, &start, &end);
+	b = hgm_batch_alloc(region, (end - start) >> PAGE_SHIFT);
+	if (!b)
+		return VM_FAULT_OOM;
+	ret = hgm_vma_to_ram(b, region, vmf->vma, start, end, vmf->page);
+	hgm_batch_free(b);
+	/* 0: somebody else is at it, or holds it for a moment: try again */
+	if (ret >= 0)
+		return 0;
+	return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+}

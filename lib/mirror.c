@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Copyright (c) 2026 The HGM authors
+ *
+ * Process memory for a peer device, where it is.
+ *
+ * Pages are found without a lock, into a scratch array, and used only under the
+ * mirror's lock after mmu_interval_read_retry() has said that they are still those:
+ * until then a page of VRAM, and even its struct page, may be gone.  From then on
+ * the notifier waits for the lock.
+ */
+#include <linux/bitmap.h>
+#include <linux/export.h>
+#include <linux/hgm_mirror.h>
+#include <linux/hmm.h>
+#include <linux/huge_mm.h>
+#include <linux/jiffies.h>
+#include <linux/memremap.h>
+#include <linux/overflow.h>
+#include <linux/pci-p2pdma.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "hgm_trace.h"
+#include "internal.h"
+
+#define HGM_MIRROR_BATCH	HPAGE_PMD_NR
+
+/* One hgm_mirror_map() against a process that keeps changing the range */
+#define HGM_MIRROR_TIMEOUT_MS	2000
+
+/* The page of a large device-private folio that is at an address */
+static unsigned long hgm_pfn_correct(unsigned long hmm_pfn, unsigned long addr)
+{
+	unsigned long pfn = hmm_pfn & ~HMM_PFN_FLAGS;
+	unsigned long in_pmd = (addr & ~HPAGE_PMD_MASK) >> PAGE_SHIFT;
+
+	return (hmm_pfn & HMM_PFN_FLAGS) |
+	       (ALIGN_DOWN(pfn, (unsigned long)HPAGE_PMD_NR) + in_pmd);
+}
+
+/**
+ * hgm_range_correct - put right what hmm_range_fault() got wrong
+ * @range: as hmm_range_fault() left it, successful, and still valid
+ *
+ * In 7.3 a range that begins inside of a large device-private folio gets the pages
+ * from the start of that folio (mm/hmm.c, hmm_vma_handle_absent_pmd(), which does
+ * not add what of the PMD is below the range): a device would read and write the
+ * wrong memory.  Such a folio is PMD sized and aligned in memory and in the mm, so
+ * the address says which page it must be.  Harmless where the core is right.
+ *
+ * Looks at the pages, so call it when mmu_interval_read_retry() has said, under the
+ * lock of the notifier, that they are still those.  Any context.
+ */
+void hgm_range_correct(struct hmm_range *range)
+{
+	unsigned long n = (range->end - range->start) >> PAGE_SHIFT;
+
+	for (unsigned long i = 0; i < n; i++) {
+		unsigned long hmm_pfn = range->hmm_pfns[i];
+
+		if (!(hmm_pfn & HMM_PFN_VALID) ||
+		    hmm_pfn_to_map_order(hmm_pfn) != HPAGE_PMD_ORDER ||
+		    !is_device_private_page(hmm_pfn_to_page(hmm_pfn)))
+			continue;
+		range->hmm_pfns[i] = hgm_pfn_correct(hmm_pfn,
+						     range->start + (i << PAGE_SHIFT));
+	}
+}
+EXPORT_SYMBOL_GPL(hgm_range_correct);
+
+static bool hgm_mirror_is_mapped(const struct hgm_mirror *m, unsigned long i)
+{
+	return m->map.pfn_list[i] & HMM_PFN_DMA_MAPPED;
+}
+
+static void hgm_mirror_unmap(struct hgm_mirror *m, unsigned long first, unsigned long last)
+{
+	for (unsigned long i = first; i <= last; i++) {
+		if (!hmm_dma_unmap_pfn(m->dev, &m->map, i))
+			continue;
+		m->nr_mapped--;
+		if (test_and_clear_bit(i, m->is_private))
+			m->nr_private--;
+	}
+}
+
+static bool hgm_mirror_any_mapped(const struct hgm_mirror *m, unsigned long first,
+				  unsigned long last)
+{
+	for (unsigned long i = first; m->nr_mapped && i <= last; i++)
+		if (hgm_mirror_is_mapped(m, i))
+			return true;
+	return false;
+}
+
+/*
+ * &mmu_interval_notifier_ops.invalidate.  Whoever migrates, and with whatever
+ * owner, gets no exception: all regions share one.
+ */
+static bool hgm_mirror_invalidate(struct mmu_interval_notifier *mni,
+				  const struct mmu_notifier_range *range,
+				  unsigned long seq)
+{
+	struct hgm_mirror *m = container_of(mni, struct hgm_mirror, notifier);
+	unsigned long end = m->start + (m->npages << PAGE_SHIFT);
+	unsigned long from = max(range->start, m->start), to = min(range->end, end);
+	unsigned long first = (from - m->start) >> PAGE_SHIFT;
+	unsigned long last = (to - 1 - m->start) >> PAGE_SHIFT;
+
+	/* to stop a device may take sleep */
+	if (!mmu_notifier_range_blockable(range))
+		return false;
+	guard(mutex)(&m->lock);
+	mmu_interval_set_seq(mni, seq);
+	if (hgm_mirror_any_mapped(m, first, last)) {
+		m->ops->invalidate(m, from, to);
+		hgm_mirror_unmap(m, first, last);
+	}
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops hgm_mirror_notifier_ops = {
+	.invalidate = hgm_mirror_invalidate,
+};
+
+static int hgm_mirror_alloc(struct hgm_mirror *m)
+{
+	int err = hmm_dma_map_alloc(m->dev, &m->map, m->npages, PAGE_SIZE);
+
+	if (err)
+		return err;
+	m->addrs = kvcalloc(m->npages, sizeof(*m->addrs), GFP_KERNEL | __GFP_NOWARN);
+	m->is_private = kvcalloc(BITS_TO_LONGS(m->npages), sizeof(long),
+				 GFP_KERNEL | __GFP_NOWARN);
+	return m->addrs && m->is_private ? 0 : -ENOMEM;
+}
+
+static void hgm_mirror_free(struct hgm_mirror *m)
+{
+	if (m->map.pfn_list)
+		hmm_dma_map_free(m->dev, &m->map);
+	kvfree(m->addrs);
+	kvfree(m->is_private);
+	for (unsigned int i = 0; i < m->nr_regions; i++)
+		hgm_region_put(m->regions[i].region);
+	mutex_destroy(&m->fault_lock);
+	mutex_destroy(&m->lock);
+}
+
+/**
+ * hgm_mirror_init - begin to mirror a range of a process
+ * @mirror: memory of the driver
+ * @dev: the device that does the DMA
+ * @mm: the process; the caller holds a reference (mmget)
+ * @start: address of the first byte, any alignment
+ * @size: bytes
+ * @ops: the device's side
+ *
+ * Maps nothing yet: whether there is memory at all shows when it is accessed.  Takes
+ * about 25 bytes of kernel memory per page.  Process context, sleeps; takes mmap_lock
+ * for writing.
+ *
+ * Return: 0; -EINVAL: empty, or not of user space; -EOPNOTSUPP: @dev cannot do DMA to
+ * all memory directly; -ENOMEM; what mmu_interval_notifier_insert() says.
+ */
+int hgm_mirror_init(struct hgm_mirror *mirror, struct device *dev, struct mm_struct *mm,
+		    unsigned long start, u64 size, const struct hgm_mirror_ops *ops)
+{
+	unsigned long end;
+	int err;
+
+	if (!size || check_add_overflow(start, size, &end) || end > TASK_SIZE)
+		return -EINVAL;
+	memset(mirror, 0, sizeof(*mirror));
+	mirror->ops = ops;
+	mirror->dev = dev;
+	mirror->start = start & PAGE_MASK;
+	mirror->npages = (PAGE_ALIGN(end) - mirror->start) >> PAGE_SHIFT;
+	mutex_init(&mirror->lock);
+	mutex_init(&mirror->fault_lock);
+	err = hgm_mirror_alloc(mirror);
+	err = err ?: mmu_interval_notifier_insert(&mirror->notifier, mm, mirror->start,
+						  mirror->npages << PAGE_SHIFT,
+						  &hgm_mirror_notifier_ops);
+	if (err)
+		hgm_mirror_free(mirror);
+	return err;
+}
+EXPORT_SYMBOL_GPL(hgm_mirror_init);
+
+/**
+ * hgm_mirror_fini - end it
+ * @mirror: the mirror; nobody is in hgm_mirror_map()
+ *
+ * Process context, sleeps; not under locks that a notifier takes.
+ */
+void hgm_mirror_fini(struct hgm_mirror *mirror)
+{
+	unsigned long last = mirror->npages - 1;
+
+	mmu_interval_notifier_remove(&mirror->notifier);
+	scoped_guard(mutex, &mirror->lock) {
+		if (hgm_mirror_any_mapped(mirror, 0, last))
+			mirror->ops->invalidate(mirror, mirror->start, mirror->start +
+						(mirror->npages << PAGE_SHIFT));
+		hgm_mirror_unmap(mirror, 0, last);
+	}
+	hgm_mirror_free(mirror);
+}
+EXPORT_SYMBOL_GPL(hgm_mirror_fini);
+
+/**
+ * enum hgm_mirror_need - what keeps a batch from being mapped
+ * @HGM_NEED_NOTHING: nothing, or an error does
+ * @HGM_NEED_ROUTE: a region is seen for the first time
+ * @HGM_NEED_HOME: the device does not reach the pages: migrate them
+ * @HGM_NEED_WRITE: it may not write to them: hmm_range_fault() reports private pages
+ *	of ours as they are, even if asked for writable ones.  They are shared since a
+ *	fork, or the mapping is read only: the mm decides.
+ */
+enum hgm_mirror_need {
+	HGM_NEED_NOTHING,
+	HGM_NEED_ROUTE,
+	HGM_NEED_HOME,
+	HGM_NEED_WRITE,
+};
+
+/**
+ * struct hgm_mirror_todo - which pages need it
+ * @need: what
+ * @region: whose pages they are, referenced
+ * @first: index of the first page
+ * @end: index after the last one
+ */
+struct hgm_mirror_todo {
+	enum hgm_mirror_need need;
+	struct hgm_region *region;
+	unsigned long first;
+	unsigned long end;
+};
+
+static struct hgm_mirror_region *hgm_mirror_region(struct hgm_mirror *m,
+						   const struct hgm_region *region)
+{
+	for (unsigned int i = 0; i < m->nr_regions; i++)
+		if (m->regions[i].region == region)
+			return &m->regions[i];
+	return NULL;
+}
+
+static enum hgm_mirror_need hgm_mirror_need(struct hgm_mirror *m, unsigned long hmm_pfn,
+					    bool write)
+{
+	struct page *page = hmm_pfn_to_page(hmm_pfn);
+	struct hgm_region *region = hgm_private_region(page);
+	struct hgm_mirror_region *known = hgm_mirror_region(m, region);
+
+	if (write && !(hmm_pfn & HMM_PFN_WRITE))
+		return HGM_NEED_WRITE;
+	if (!known)
+		return HGM_NEED_ROUTE;
+	if (known->route == HGM_ROUTE_NONE ||
+	    hgm_private_offset(region, page) >= region->desc.visible_size)
+		return HGM_NEED_HOME;
+	return HGM_NEED_NOTHING;
+}
+
+/*
+ * The P2PDMA page of the same memory.  It stays in the table of this mirror, where
+ * unmapping wants it, and goes nowhere else.
+ */
+static struct page *hgm_mirror_alias(struct page *page)
+{
+	struct hgm_region *region = hgm_private_region(page);
+
+	return region->p2p + (hgm_private_offset(region, page) >> PAGE_SHIFT);
+}
+
+static int hgm_mirror_map_page(struct hgm_mirror *m, unsigned long i, unsigned long hmm_pfn,
+			       struct pci_p2pdma_map_state *state)
+{
+	struct page *page = hmm_pfn_to_page(hmm_pfn);
+	bool private = is_device_private_page(page);
+	unsigned long flags = hmm_pfn & (HMM_PFN_VALID | HMM_PFN_WRITE);
+	dma_addr_t addr;
+
+	if (private)
+		page = hgm_mirror_alias(page);
+	m->map.pfn_list[i] = page_to_pfn(page) | flags;
+	addr = hmm_dma_map_pfn(m->dev, &m->map, i, state);
+	if (dma_mapping_error(m->dev, addr)) {
+		m->map.pfn_list[i] = 0;
+		return is_pci_p2pdma_page(page) ? -EREMOTEIO : -EIO;
+	}
+	m->addrs[i] = addr;
+	m->nr_mapped++;
+	if (private) {
+		set_bit(i, m->is_private);
+		m->nr_private++;
+	}
+	return 0;
+}
+
+static bool hgm_mirror_is_private(unsigned long hmm_pfn)
+{
+	return hmm_pfn & HMM_PFN_VALID && is_device_private_page(hmm_pfn_to_page(hmm_pfn));
+}
+
+/* Page @i of @range needs something; so may others after it, to be done in one go. */
+static void hgm_mirror_note(struct hgm_mirror *m, const struct hmm_range *range,
+			    unsigned long i, bool write, struct hgm_mirror_todo *todo)
+{
+	unsigned long first = (range->start - m->start) >> PAGE_SHIFT;
+	unsigned long n = (range->end - range->start) >> PAGE_SHIFT;
+	const unsigned long *pfns = range->hmm_pfns;
+
+	todo->region = hgm_region_get(hgm_private_region(hmm_pfn_to_page(pfns[i])));
+	todo->first = first + i;
+	while (i < n && hgm_mirror_is_private(pfns[i]) &&
+	       hgm_private_region(hmm_pfn_to_page(pfns[i])) == todo->region &&
+	       hgm_mirror_need(m, pfns[i], write) == todo->need)
+		i++;
+	todo->end = first + i;
+}
+
+/* Lock held, the pages of @range are valid. */
+static int hgm_mirror_map_range(struct hgm_mirror *m, const struct hmm_range *range,
+				bool write, struct hgm_mirror_todo *todo)
+{
+	unsigned long first = (range->start - m->start) >> PAGE_SHIFT;
+	unsigned long n = (range->end - range->start) >> PAGE_SHIFT;
+	struct pci_p2pdma_map_state state = {};
+	int err;
+
+	for (unsigned long i = 0; i < n; i++) {
+		unsigned long hmm_pfn = range->hmm_pfns[i];
+
+		if (hgm_mirror_is_mapped(m, first + i))
+			continue;
+		if (hgm_mirror_is_private(hmm_pfn))
+			todo->need = hgm_mirror_need(m, hmm_pfn, write);
+		if (todo->need) {
+			hgm_mirror_note(m, range, i, write, todo);
+			return 0;
+		}
+		err = hgm_mirror_map_page(m, first + i, hmm_pfn, &state);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int hgm_mirror_learn_route(struct hgm_mirror *m, struct hgm_region *region)
+{
+	struct hgm_mirror_region *known = &m->regions[m->nr_regions];
+
+	if (m->nr_regions == HGM_MIRROR_REGIONS)
+		return -E2BIG;
+	known->region = hgm_region_get(region);
+	known->route = hgm_peer_route(region, m->dev, NULL);
+	m->nr_regions++;
+	return 0;
+}
+
+/* As a write of the CPU would: it brings the pages home, and copies what is shared. */
+static int hgm_mirror_fault_write(struct hgm_mirror *m, unsigned long start,
+				  unsigned long end)
+{
+	struct hmm_range range = {
+		.notifier = &m->notifier,
+		.start = start,
+		.end = end,
+		.hmm_pfns = m->pfns,
+		.default_flags = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE,
+	};
+	int err;
+
+	range.notifier_seq = mmu_interval_read_begin(range.notifier);
+	mmap_read_lock(m->notifier.mm);
+	err = hmm_range_fault(&range);
+	mmap_read_unlock(m->notifier.mm);
+	return err == -EBUSY ? 0 : err;
+}
+
+/* Without the lock */
+static int hgm_mirror_do(struct hgm_mirror *m, const struct hgm_mirror_todo *todo)
+{
+	unsigned long start = m->start + (todo->first << PAGE_SHIFT);
+	unsigned long end = m->start + (todo->end << PAGE_SHIFT);
+	long moved;
+
+	switch (todo->need) {
+	case HGM_NEED_ROUTE:
+		return hgm_mirror_learn_route(m, todo->region);
+	case HGM_NEED_WRITE:
+		return hgm_mirror_fault_write(m, start, end);
+	default:
+		moved = hgm_migrate_to_ram(todo->region, m->notifier.mm, start, end);
+		if (moved > 0)
+			atomic64_add(moved, &m->brought_home);
+		return min(moved, 0L);
+	}
+}
+
+static bool hgm_mirror_batch_mapped(struct hgm_mirror *m, unsigned long first,
+				    unsigned long n)
+{
+	guard(mutex)(&m->lock);
+	for (unsigned long i = 0; i < n; i++)
+		if (!hgm_mirror_is_mapped(m, first + i))
+			return false;
+	return true;
+}
+
+/* -EAGAIN: something has changed meanwhile */
+static int hgm_mirror_map_batch(struct hgm_mirror *m, unsigned long first,
+				unsigned long n, bool write)
+{
+	struct hmm_range range = {
+		.notifier = &m->notifier,
+		.start = m->start + (first << PAGE_SHIFT),
+		.end = m->start + ((first + n) << PAGE_SHIFT),
+		.hmm_pfns = m->pfns,
+		.default_flags = HMM_PFN_REQ_FAULT | (write ? HMM_PFN_REQ_WRITE : 0),
+		.dev_private_owner = hgm_region_owner(NULL),
+	};
+	struct hgm_mirror_todo todo = {};
+	int err;
+
+	if (hgm_mirror_batch_mapped(m, first, n))
+		return 0;
+	range.notifier_seq = mmu_interval_read_begin(range.notifier);
+	mmap_read_lock(m->notifier.mm);
+	err = hmm_range_fault(&range);
+	mmap_read_unlock(m->notifier.mm);
+	if (err)
+		return err == -EBUSY ? -EAGAIN : err;
+	scoped_guard(mutex, &m->lock) {
+		if (mmu_interval_read_retry(range.notifier, range.notifier_seq))
+			return -EAGAIN;
+		hgm_range_correct(&range);
+		err = hgm_mirror_map_range(m, &range, write, &todo);
+	}
+	if (!todo.need)
+		return err;
+	err = hgm_mirror_do(m, &todo);
+	hgm_region_put(todo.region);
+	return err ?: -EAGAIN;
+}
+
+static int hgm_mirror_map_all(struct hgm_mirror *m, bool write, unsigned long timeout)
+{
+	unsigned long first = 0, n;
+	int err;
+
+	while (first < m->npages) {
+		n = min(m->npages - first, HGM_MIRROR_BATCH);
+		err = hgm_mirror_map_batch(m, first, n, write);
+		if (err && (err != -EAGAIN || time_after(jiffies, timeout)))
+			return err;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (!err)
+			first += n;
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * hgm_mirror_map - map the range, wherever its pages are
+ * @mirror: the mirror
+ * @write: the device will write
+ *
+ * Faults in what is missing, migrates what the device does not reach to RAM, and
+ * has &hgm_mirror_ops.mapped give the addresses to the device.  What is mapped
+ * already stays.  Process context, sleeps; takes mmap_lock for reading, so holds no
+ * reservation lock.
+ *
+ * Return: 0; -EFAULT: not all of the range is mapped in the process, or not for
+ * @write; -EREMOTEIO: a mapping of device memory that the device does not reach, and
+ * that cannot move; -EAGAIN: the process changed the range all the time, try again;
+ * -ESRCH: the process is gone; -EINTR: killed; -E2BIG: memory of too many regions;
+ * -EIO: no DMA address; -ENOMEM; what &hgm_mirror_ops.mapped returns.
+ */
+int hgm_mirror_map(struct hgm_mirror *mirror, bool write)
+{
+	unsigned long timeout = jiffies + msecs_to_jiffies(HGM_MIRROR_TIMEOUT_MS);
+	struct mm_struct *mm = mirror->notifier.mm;
+	int err;
+
+	might_sleep();
+	if (!mmget_not_zero(mm))
+		return -ESRCH;
+	mutex_lock(&mirror->fault_lock);
+	for (;;) {
+		err = hgm_mirror_map_all(mirror, write, timeout);
+		if (err)
+			break;
+		mutex_lock(&mirror->lock);
+		if (mirror->nr_mapped == mirror->npages)
+			err = mirror->ops->mapped(mirror);
+		else
+			err = -EAGAIN;
+		mutex_unlock(&mirror->lock);
+		if (err != -EAGAIN || time_after(jiffies, timeout))
+			break;
+	}
+	mutex_unlock(&mirror->fault_lock);
+	mmput(mm);
+	return err;
+}
+EXPORT_SYMBOL_GPL(hgm_mirror_map);
+
+static bool hgm_mirror_is_bus(const struct hgm_mirror *m, unsigned long i)
+{
+	return m->map.pfn_list[i] & HMM_PFN_P2PDMA_BUS;
+}
+
+/**
+ * hgm_mirror_extents - walk the DMA addresses of a range
+ * @mirror: the mirror, its lock held, from &hgm_mirror_ops.mapped
+ * @addr: of the first byte, any alignment
+ * @size: bytes; all of it inside of the mirror
+ * @emit: called for each contiguous piece, in order; NULL: only count
+ * @arg: for @emit
+ *
+ * Neighbours are merged, except a bus address with a DMA address: what is one range
+ * on paper may be two targets.
+ *
+ * Return: the number of pieces.
+ */
+unsigned int hgm_mirror_extents(struct hgm_mirror *mirror, unsigned long addr, u64 size,
+				void (*emit)(void *arg, dma_addr_t addr, u64 len),
+				void *arg)
+{
+	unsigned long i = (addr - mirror->start) >> PAGE_SHIFT;
+	u64 skip = offset_in_page(addr), len = 0;
+	dma_addr_t start = 0;
+	unsigned int n = 0;
+	bool bus = false;
+
+	lockdep_assert_held(&mirror->lock);
+	for (; size; i++, skip = 0) {
+		u64 piece = min(PAGE_SIZE - skip, size);
+		dma_addr_t here = mirror->addrs[i] + skip;
+
+		size -= piece;
+		if (len && start + len == here && bus == hgm_mirror_is_bus(mirror, i)) {
+			len += piece;
+			continue;
+		}
+		if (len && emit)
+			emit(arg, start, len);
+		n += !!len;
+		start = here;
+		len = piece;
+		bus = hgm_mirror_is_bus(mirror, i);
+	}
+	if (len && emit)
+		emit(arg, start, len);
+	return n + !!len;
+}
+EXPORT_SYMBOL_GPL(hgm_mirror_extents);
