@@ -14,6 +14,7 @@
 #include "qemu/log.h"
 #include "qemu/units.h"
 #include "qapi/error.h"
+#include "exec/cpu-common.h"
 #include "hgm-gpu.h"
 #include "hw/pci/pci.h"
 #include "hw/qdev-properties.h"
@@ -66,6 +67,16 @@ static void hgm_gpu_power_on(HgmPciDevice *dev)
     s->cnt_descs = 0;
     hgm_gpu_ce_power_on(s);
     hgm_gpu_oracle_power_on(s);
+}
+
+/* VRAM outlasts a reset, but not that */
+static void hgm_gpu_power_lost(HgmPciDevice *dev)
+{
+    HgmGpuState *s = HGM_GPU(dev);
+
+    if (ram_block_discard_range(s->vram.ram_block, 0, s->vram_size)) {
+        memset(s->vram_ptr, 0, s->vram_size);
+    }
 }
 
 static void hgm_gpu_kick(HgmPciDevice *dev)
@@ -266,6 +277,7 @@ static void hgm_gpu_class_init(ObjectClass *klass, void *data)
     k->device_id = REFGPU_PCI_DEVICE;
     k->class_id = PCI_CLASS_DISPLAY_OTHER;
     hk->power_on = hgm_gpu_power_on;
+    hk->power_lost = hgm_gpu_power_lost;
     hk->kick = hgm_gpu_kick;
     hk->peer_access = hgm_gpu_peer_access;
     hk->irq_vector = hgm_gpu_irq_vector;

@@ -287,8 +287,12 @@ void hgm_pci_exit(HgmPciDevice *dev)
 static void hgm_pci_reset_hold(Object *obj, ResetType type)
 {
     HgmPciDevice *dev = HGM_PCI(obj);
+    HgmPciClass *k = HGM_PCI_GET_CLASS(dev);
 
-    HGM_PCI_GET_CLASS(dev)->power_on(dev);
+    if (type == RESET_TYPE_WAKEUP && k->power_lost) {
+        k->power_lost(dev);
+    }
+    k->power_on(dev);
 }
 
 static const VMStateDescription vmstate_hgm_pci = {

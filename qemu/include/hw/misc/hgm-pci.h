@@ -32,6 +32,8 @@ struct HgmPciClass {
 
     /* Power-on state; no DMA and no interrupt of earlier work afterwards */
     void (*power_on)(HgmPciDevice *dev);
+    /* Optional: before power_on, when the machine has slept without power */
+    void (*power_lost)(HgmPciDevice *dev);
     /* The device may have become able to make progress again */
     void (*kick)(HgmPciDevice *dev);
     /* MSI-X vector of bit n of IRQ_STATUS */
