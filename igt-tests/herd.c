@@ -12,6 +12,8 @@
 
 #include "herd.h"
 
+#define HERD_WAIT_NS 120000000000ULL
+
 uint64_t herd_size(const struct herd_bo *bo)
 {
 	static const unsigned int pages[HERD_CLASSES] = { 1, 5, 16, 33 };
@@ -141,6 +143,21 @@ bool herd_faults(const struct herd_bo *bo)
 	return !cpu_crc(bo, HGM_PAGE, &crc);
 }
 
+/*
+ * A process that ends has its pages until its address space is torn down, which may
+ * take longer than a move waits: -EBUSY then, as with other pins, and again soon it
+ * works.
+ */
+static int place(struct herd *h, struct herd_bo *bo, uint32_t to, uint32_t flags)
+{
+	int ret, tries = 50;
+
+	while ((ret = hgm_bo_move(h->gpu->fd, bo->handle, to, flags)) == -EBUSY &&
+	       h->others_end && tries--)
+		atomic_fetch_add(&h->count.busy, 1);
+	return ret;
+}
+
 /* Takes no lock: DMA and the CPU are in the middle of it */
 static void move(struct herd_worker *w, struct herd_bo *bo)
 {
@@ -159,7 +176,7 @@ static void move(struct herd_worker *w, struct herd_bo *bo)
 	if (!ret && info.placement == to && hgm_rng_below(&w->rng, 8))
 		to = 3 - to;
 	if (!ret)
-		ret = hgm_bo_move(h->gpu->fd, bo->handle, to, flags);
+		ret = place(h, bo, to, flags);
 	if (ret)
 		note_error(h, &h->count.move_errors, ret);
 	else
@@ -301,6 +318,20 @@ bool herd_moves_done(struct herd *h)
 	return atomic_load(&h->count.moves) >= atomic_load(&h->moves_wanted);
 }
 
+/* The slowest machine does this in a few seconds */
+void herd_wait(struct herd *h, uint64_t moves)
+{
+	uint64_t end = hgm_now_ns() + HERD_WAIT_NS;
+	uint64_t goal = h->count.moves + moves, dma = h->count.dma, looks = h->count.looks;
+
+	while ((h->count.moves < goal && !herd_moves_done(h)) || h->count.dma == dma ||
+	       h->count.looks == looks) {
+		igt_assert_f(hgm_now_ns() < end, "no progress in %u moves, DMA, and looks\n",
+			     (unsigned int)moves);
+		hgm_sleep_us(2000);
+	}
+}
+
 /* Where nothing was made to fail, nothing has failed */
 void herd_assert_clean(struct herd *h)
 {
@@ -315,10 +346,11 @@ void herd_assert_clean(struct herd *h)
 
 void herd_report(struct herd *h)
 {
-	igt_info("%" PRIu64 " moves (%" PRIu64 " failed), %" PRIu64 " requests (%" PRIu64
-		 " failed), %" PRIu64 " looks (%" PRIu64 " failed), last error %d\n",
+	igt_info("%" PRIu64 " moves (%" PRIu64 " failed, %" PRIu64 " were busy), %" PRIu64
+		 " requests (%" PRIu64 " failed), %" PRIu64 " looks (%" PRIu64
+		 " failed), last error %d\n",
 		 (uint64_t)h->count.moves, (uint64_t)h->count.move_errors,
-		 (uint64_t)h->count.dma, (uint64_t)h->count.dma_errors,
+		 (uint64_t)h->count.busy, (uint64_t)h->count.dma, (uint64_t)h->count.dma_errors,
 		 (uint64_t)h->count.looks, (uint64_t)h->count.bus_errors,
 		 (int)h->count.last_error);
 }

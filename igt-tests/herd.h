@@ -47,7 +47,7 @@ struct herd_worker {
 
 /* Results, added up by the workers */
 struct herd_count {
-	_Atomic uint64_t moves, move_errors;
+	_Atomic uint64_t moves, move_errors, busy;
 	_Atomic uint64_t dma, dma_errors;
 	_Atomic uint64_t looks, bus_errors; /* by the CPU */
 	_Atomic uint64_t mismatches;
@@ -62,6 +62,7 @@ struct herd {
 	struct herd_worker worker[2 * HGM_TEST_NICS + 3];
 	unsigned int workers;
 	_Atomic uint64_t moves_wanted; /* movers end after these */
+	bool others_end;	       /* other processes with the same mappings end meanwhile */
 	atomic_bool stop;
 	struct herd_count count;
 };
@@ -76,6 +77,8 @@ void herd_drop(struct herd *h);
 
 uint64_t herd_size(const struct herd_bo *bo);
 bool herd_moves_done(struct herd *h);
+/* More of everything: so many moves, or all that were wanted, DMA, and looks */
+void herd_wait(struct herd *h, uint64_t moves);
 void herd_assert_clean(struct herd *h);
 void herd_report(struct herd *h);
 bool herd_faults(const struct herd_bo *bo);

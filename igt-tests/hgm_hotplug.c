@@ -19,10 +19,7 @@ void scene_begin(unsigned int g)
 {
 	herd_init(&herd, &gpu[g]);
 	herd_start(&herd, ~0ULL);
-	for (int i = 0; i < 3000 && (herd.count.moves < 5 || herd.count.dma < 20 ||
-				     !herd.count.looks);
-	     i++)
-		hgm_sleep_us(10000);
+	herd_wait(&herd, 5);
 	herd_assert_clean(&herd);
 }
 
@@ -35,13 +32,7 @@ void scene_assert_faults(void)
 
 void scene_assert_goes_on(void)
 {
-	uint64_t moves = herd.count.moves, looks = herd.count.looks;
-
-	for (int i = 0; i < 3000 && (herd.count.moves < moves + 5 || herd.count.looks == looks);
-	     i++)
-		hgm_sleep_us(10000);
-	igt_assert_lte_u64(moves + 5, herd.count.moves);
-	igt_assert_lt_u64(looks, herd.count.looks);
+	herd_wait(&herd, 5);
 	igt_assert_eq_u64(herd.count.move_errors, 0);
 	igt_assert_eq_u64(herd.count.bus_errors, 0);
 }
@@ -64,8 +55,7 @@ void recover(void)
 	for (int i = 0; i < HGM_TEST_GPUS; i++) {
 		herd_init(&herd, &gpu[i]);
 		herd_start(&herd, 20);
-		while (!herd_moves_done(&herd) || !herd.count.dma || !herd.count.looks)
-			hgm_sleep_us(2000);
+		herd_wait(&herd, 20);
 		herd_stop(&herd);
 		herd_assert_clean(&herd);
 		herd_verify(&herd);

@@ -17,9 +17,21 @@ IGT_TEST_DESCRIPTION("Check that nothing is lost or leaked under random load");
 
 struct herd herd;
 
+/* How much longer a subtest may wait, on a slow machine, for what must happen */
+#define PATIENCE_NS 120000000000ULL
+
 uint64_t stress_deadline(void)
 {
-	return hgm_now_ns() + hgm_limit(HGM_LIMIT_SECONDS, 10) * 1000000000ULL;
+	return hgm_now_ns() + hgm_limit(HGM_LIMIT_SECONDS, 5) * 1000000000ULL;
+}
+
+bool stress_goes_on(uint64_t end, bool enough)
+{
+	uint64_t now = hgm_now_ns();
+
+	igt_assert_f(enough || now < end + PATIENCE_NS,
+		     "what this test is about has not happened\n");
+	return now < end || !enough;
 }
 
 static uint64_t revokes_in_flight(void)
@@ -48,13 +60,11 @@ static void test_moves(void)
 	start = hgm_now_ns();
 	herd_start(&herd, wanted);
 	while (!herd_moves_done(&herd)) {
-		uint64_t done = herd.count.moves;
-
-		if (done >= next) {
-			igt_info("%" PRIu64 " moves\n", done);
+		herd_wait(&herd, 100);
+		if (herd.count.moves >= next) {
+			igt_info("%" PRIu64 " moves\n", (uint64_t)herd.count.moves);
 			next += wanted / 10;
 		}
-		hgm_sleep_us(20000);
 	}
 	herd_stop(&herd);
 	for (int i = 0; i < HGM_TEST_NICS; i++)
@@ -78,10 +88,13 @@ static void test_lifetime(void)
 {
 	static const char param[] = "/sys/module/hgm/parameters/map_lifetime_ms";
 	uint64_t end = stress_deadline(), expired = hgm_stat(0, "expired");
+	bool route;
 
 	herd_init(&herd, &gpu[0]);
+	herd_verify(&herd); /* all have mapped all: the route is known */
+	route = hgm_has_route(0, 0);
 	herd_start(&herd, ~0ULL);
-	while (hgm_now_ns() < end) {
+	while (stress_goes_on(end, !route || hgm_stat(0, "expired") > expired)) {
 		igt_assert_eq(hgm_file_write_u64(param, 1 + hgm_rng_below(&rng, 30)), 0);
 		hgm_sleep_us(1000 + hgm_rng_below(&rng, 50000));
 	}
@@ -91,8 +104,6 @@ static void test_lifetime(void)
 	herd_report(&herd);
 	igt_info("%" PRIu64 " mappings expired\n", expired);
 	herd_assert_clean(&herd);
-	if (hgm_has_route(0, 0))
-		igt_assert_lt_u64(0, expired);
 	herd_verify(&herd);
 	herd_fini(&herd);
 }
@@ -139,18 +150,15 @@ static uint64_t engine_resets(void)
 /* Moves fail meanwhile; afterwards they work, and no byte is lost */
 static void test_engine(void)
 {
-	uint64_t end = stress_deadline(), resets = engine_resets(), good;
+	uint64_t end = stress_deadline(), resets = engine_resets();
 
 	herd_init(&herd, &gpu[0]);
 	herd_start(&herd, ~0ULL);
-	/* whatever the length, it must have been reset */
-	while (hgm_now_ns() < end || engine_resets() == resets)
+	while (stress_goes_on(end, engine_resets() > resets))
 		disturb_engine();
 	inject("inject_hang", 0);
 	inject("inject_copy_error", 0);
-	good = herd.count.moves;
-	while (herd.count.moves < good + 50)
-		hgm_sleep_us(10000);
+	herd_wait(&herd, 20);
 	herd_stop(&herd);
 	herd_report(&herd);
 	igt_info("%" PRIu64 " engine resets\n", engine_resets() - resets);

@@ -14,6 +14,9 @@ extern struct herd herd;
 /* The end of a subtest that goes on for HGM_SECONDS */
 uint64_t stress_deadline(void);
 
+/* Until the end, and until there was enough of what it is about: not for ever */
+bool stress_goes_on(uint64_t end, bool enough);
+
 extern const struct hgm_subtest stress_peers[];
 extern const unsigned int stress_peers_count;
 extern const struct hgm_subtest stress_storm[];

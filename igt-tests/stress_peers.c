@@ -25,7 +25,7 @@ static void test_delay(void)
 
 	herd_init(&herd, &gpu[0]);
 	herd_start(&herd, ~0ULL);
-	while (hgm_now_ns() < end) {
+	while (stress_goes_on(end, herd.count.moves >= 20)) {
 		unsigned int n = hgm_rng_below(&rng, HGM_TEST_NICS);
 
 		inject(n, "inject_inv_delay_us", hgm_rng_below(&rng, 2) * hgm_rng_below(&rng, 20000));
@@ -50,7 +50,7 @@ static const char *const modes[] = { "dynamic", "slow", "eager", "eager" };
 static void test_repeat(void)
 {
 	uint64_t end = stress_deadline();
-	int told[HGM_ARRAY_SIZE(modes)] = { 0 };
+	int told[HGM_ARRAY_SIZE(modes)] = { 0 }, least = 0;
 	struct hgm_importer_state s;
 
 	hgm_importer_load();
@@ -58,12 +58,16 @@ static void test_repeat(void)
 	for (unsigned int i = 0; i < HGM_ARRAY_SIZE(modes); i++)
 		igt_assert_eq(hgm_importer_take(i, herd.bo[i].dmabuf, modes[i]), 0);
 	herd_start(&herd, ~0ULL);
-	while (hgm_now_ns() < end) {
+	while (stress_goes_on(end, least)) {
 		unsigned int i = hgm_rng_below(&rng, HGM_ARRAY_SIZE(modes));
 
 		hgm_importer_again(i);
 		hgm_importer_read(i, &s);
 		told[i] = s.told;
+		least = told[0];
+		for (unsigned int k = 1; k < HGM_ARRAY_SIZE(modes); k++)
+			if (told[k] < least)
+				least = told[k];
 		hgm_sleep_us(hgm_rng_below(&rng, 30000));
 	}
 	herd_stop(&herd);
@@ -71,12 +75,26 @@ static void test_repeat(void)
 	herd_assert_clean(&herd);
 	for (unsigned int i = 0; i < HGM_ARRAY_SIZE(modes); i++) {
 		igt_info("%s importer told %d times\n", modes[i], told[i]);
-		igt_assert_lte(1, told[i]);
 		hgm_importer_drop(i);
 	}
 	herd_verify(&herd);
 	herd_fini(&herd);
 	hgm_importer_unload();
+}
+
+/* Holds what it has for a while after it was told to let go, however slow moves are */
+static unsigned int be_deaf(struct herd_bo *bo)
+{
+	struct hgm_importer_state s = { 0 };
+
+	igt_assert_eq(hgm_importer_take(0, bo->dmabuf, "deaf"), 0);
+	for (int tries = 500; !s.told && tries; tries--) {
+		hgm_sleep_us(10000);
+		hgm_importer_read(0, &s);
+	}
+	hgm_sleep_us(100000 + hgm_rng_below(&rng, 400000));
+	hgm_importer_drop(0);
+	return s.told;
 }
 
 /*
@@ -85,30 +103,26 @@ static void test_repeat(void)
  */
 static void test_deaf(void)
 {
-	uint64_t end = stress_deadline();
-	struct hgm_importer_state s;
+	uint64_t end = stress_deadline(), timeouts = hgm_stat(0, "revoke_timeouts");
+	unsigned int told = 0, rounds = 0;
+	bool route = true;
 
 	hgm_importer_load();
 	igt_assert_eq(hgm_file_write_u64(revoke_timeout, 100), 0);
 	herd_init(&herd, &gpu[0]);
 	herd_start(&herd, ~0ULL);
-	while (hgm_now_ns() < end) {
-		struct herd_bo *bo = &herd.bo[hgm_rng_below(&rng, HERD_BOS)];
-
-		igt_assert_eq(hgm_importer_take(0, bo->dmabuf, "deaf"), 0);
-		hgm_sleep_us(100000 + hgm_rng_below(&rng, 400000));
-		hgm_importer_read(0, &s);
-		igt_debug("deaf importer told %d times\n", s.told);
-		hgm_importer_drop(0);
+	while (stress_goes_on(end, !route || hgm_stat(0, "revoke_timeouts") > timeouts)) {
+		told += be_deaf(&herd.bo[hgm_rng_below(&rng, HERD_BOS)]);
+		route = hgm_importer_has_route(0);
+		rounds++;
 	}
+	herd_wait(&herd, 1);
 	herd_stop(&herd);
 	igt_assert_eq(hgm_file_write_u64(revoke_timeout, 5000), 0);
 	herd_report(&herd);
-	igt_info("%" PRIu64 " revokes timed out\n", hgm_stat(0, "revoke_timeouts"));
+	igt_info("%u deaf importers told %u times, %" PRIu64 " revokes timed out\n", rounds,
+		 told, hgm_stat(0, "revoke_timeouts") - timeouts);
 	igt_assert_eq_u64(herd.count.dma_errors, 0);
-	igt_assert_lt_u64(0, herd.count.moves);
-	if (hgm_importer_has_route(0))
-		igt_assert_lt_u64(0, hgm_stat(0, "revoke_timeouts"));
 	herd_verify(&herd);
 	herd_fini(&herd);
 	hgm_importer_unload();
@@ -117,23 +131,21 @@ static void test_deaf(void)
 /* The NIC swallows invalidations, until its reset, which is the driver's last word */
 static void test_ignore(void)
 {
-	uint64_t end = stress_deadline(), good;
+	uint64_t end = stress_deadline();
 	unsigned int resets = 0;
 
 	igt_assert_eq(hgm_file_write_u64(revoke_timeout, 100), 0);
 	igt_assert_eq(hgm_file_write_u64(nic_timeout, 100), 0);
 	herd_init(&herd, &gpu[0]);
 	herd_start(&herd, ~0ULL);
-	while (hgm_now_ns() < end || !resets) {
+	while (stress_goes_on(end, resets)) {
 		inject(1, "inject_inv_ignore", 1 + hgm_rng_below(&rng, 3));
 		hgm_sleep_us(300000 + hgm_rng_below(&rng, 500000));
 		inject(1, "inject_inv_ignore", 0);
 		inject(1, "reset", 1);
 		resets++;
 	}
-	good = herd.count.moves;
-	while (herd.count.moves < good + 50)
-		hgm_sleep_us(10000);
+	herd_wait(&herd, 20);
 	herd_stop(&herd);
 	igt_assert_eq(hgm_file_write_u64(revoke_timeout, 5000), 0);
 	igt_assert_eq(hgm_file_write_u64(nic_timeout, 1000), 0);

@@ -93,13 +93,15 @@ static void test_fork_exec(void)
 	unsigned int done[4] = { 0 };
 
 	herd_init(&herd, &gpu[0]);
+	herd.others_end = true;
 	herd_start(&herd, ~0ULL);
-	do {
+	while (stress_goes_on(end, done[0] && done[1] && done[2] && done[3])) {
 		unsigned int what = hgm_rng_below(&rng, HGM_ARRAY_SIZE(done));
 
 		one_fork(what);
 		done[what]++;
-	} while (hgm_now_ns() < end || !done[0] || !done[1] || !done[2] || !done[3]);
+	}
+	herd_wait(&herd, 1);
 	herd_stop(&herd);
 	herd_report(&herd);
 	igt_info("children: %u by exec, %u forked again, %u unmapped, %u killed\n", done[0],
