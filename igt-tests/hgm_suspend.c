@@ -7,26 +7,74 @@
  * see lab/guest/run-suspend.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
-#include "hgm_igt.h"
 #include "herd.h"
+#include "hgm_igt.h"
+#include "importer.h"
 
 IGT_TEST_DESCRIPTION("Check that nothing is lost while the system sleeps");
 
-#define WAKE_AFTER "+8" /* seconds: time to fall asleep too */
+#define PARKED_SIZE (256 * 1024)
+#define PARKED_WORD 0x9a12ced0u
+
+/*
+ * Of the RTC, seconds; falling asleep comes out of them: an alarm that rings before
+ * wakes nobody.
+ */
+#define WAKE_AFTER "+20"
+#define WAKE_AFTER_IDLE 2000 /* ms, from the sleep of the devices on */
 
 static struct herd herd;
 
-/* Time that has passed in sleep: one clock stands still meanwhile */
-static double slept(void)
-{
-	struct timespec boot, mono;
+/* Buffers in VRAM that nobody moves: where are they afterwards? */
+static struct parked {
+	uint32_t handle;
+	int dmabuf;
+	uint8_t *map;
+	struct ibv_mr *mr;
+} parked[2]; /* the second is pinned by its importer */
 
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	return boot.tv_sec - mono.tv_sec + (boot.tv_nsec - mono.tv_nsec) / 1e9;
+static void park(struct parked *p, enum hgm_nic_reg_mode mode)
+{
+	int fd = gpu[0].fd;
+
+	p->handle = hgm_bo(fd, PARKED_SIZE, REFGPU_PLACE_VRAM);
+	igt_assert_eq(hgm_bo_fill_seq(fd, p->handle, 0, PARKED_SIZE, PARKED_WORD, mode), 0);
+	p->dmabuf = hgm_export(fd, p->handle);
+	p->map = hgm_bo_mmap(fd, p->handle, PARKED_SIZE);
+	igt_assert(p->map != MAP_FAILED);
+	p->mr = hgm_reg(0, p->dmabuf, PARKED_SIZE, mode);
+	hgm_assert_nic_seq(0, p->mr, PARKED_SIZE, PARKED_WORD, mode);
+	hgm_bo_assert_at(fd, p->handle, REFGPU_PLACE_VRAM);
+}
+
+/* Not in VRAM but whole, and its importer knows: to map again is for dynamic ones */
+static void unpark(struct parked *p, enum hgm_nic_reg_mode mode)
+{
+	struct drm_refgpu_bo_info info;
+	int fd = gpu[0].fd;
+	uint32_t crc;
+
+	/* RAM, or none: the memory for a hibernation image comes from somewhere */
+	igt_assert_eq(hgm_bo_info(fd, p->handle, &info), 0);
+	igt_assert_neq_u32(info.placement, REFGPU_PLACE_VRAM);
+	igt_assert_eq_u32(hgm_crc32c(0, p->map, PARKED_SIZE),
+			  hgm_seq_crc(PARKED_SIZE, PARKED_WORD, mode));
+	if (mode == HGM_NIC_DYNAMIC)
+		hgm_assert_nic_seq(0, p->mr, PARKED_SIZE, PARKED_WORD, mode);
+	else
+		igt_assert_neq(hgm_nic_crc(&nic[0], p->mr, 0, PARKED_SIZE, &crc), 0);
+	/* and it may return */
+	igt_assert_eq(hgm_bo_move(fd, p->handle, REFGPU_PLACE_VRAM, 0), 0);
+	hgm_bo_assert_seq(fd, p->handle, PARKED_SIZE, PARKED_WORD, mode);
+	igt_assert_eq(hgm_nic_dereg(p->mr), 0);
+	munmap(p->map, PARKED_SIZE);
+	close(p->dmabuf);
+	igt_assert_eq(hgm_bo_close(fd, p->handle), 0);
 }
 
 static void power(const char *file, const char *text)
@@ -39,90 +87,111 @@ static void power(const char *file, const char *text)
 	igt_assert_f(!ret, "%s to %s: %d\n", text, path, ret);
 }
 
-static void wake_later(void)
-{
-	static const char alarm[] = "/sys/class/rtc/rtc0/wakealarm";
-
-	igt_assert_eq(hgm_file_write(alarm, "0"), 0);
-	igt_assert_eq(hgm_file_write(alarm, WAKE_AFTER), 0);
-}
-
-static void wait_for_work(void)
-{
-	uint64_t moves = herd.count.moves, dma = herd.count.dma, looks = herd.count.looks;
-
-	for (int i = 0; i < 3000; i++) {
-		if (herd.count.moves > moves + 20 && herd.count.dma > dma + 20 &&
-		    herd.count.looks > looks)
-			return;
-		hgm_sleep_us(10000);
-	}
-	igt_assert_f(false, "no progress\n");
-}
-
 /* Both ways of leaving: into the middle of work, which goes on afterwards */
 static void sleep_in_work(const char *state)
 {
-	uint64_t revokes;
+	uint64_t start;
 
+	park(&parked[0], HGM_NIC_DYNAMIC);
+	park(&parked[1], HGM_NIC_PINNED);
 	herd_init(&herd, &gpu[0]);
 	herd_start(&herd, ~0ULL);
-	wait_for_work();
-	revokes = hgm_stat(0, "revokes");
+	herd_wait(&herd, 20);
+	start = hgm_now_ns();
 	power("state", state);
-	igt_assert_lt_u64(revokes, hgm_stat(0, "revokes"));
-	wait_for_work();
+	igt_info("awake again after %.1f s\n", (hgm_now_ns() - start) / 1e9);
+	herd_wait(&herd, 20);
 	herd_stop(&herd);
 	herd_report(&herd);
 	herd_assert_clean(&herd);
 	herd_verify(&herd);
 	herd_fini(&herd);
+	unpark(&parked[0], HGM_NIC_DYNAMIC);
+	unpark(&parked[1], HGM_NIC_PINNED);
 }
 
-/* As far as the drivers, and back */
-static void test_devices(void)
+/* So far and back: the drivers, the firmware, and all but the very last step */
+static void pm_test(const char *level, const char *state)
 {
-	power("pm_test", "devices");
-	sleep_in_work("freeze");
+	power("pm_test", level);
+	sleep_in_work(state);
 	power("pm_test", "none");
 }
 
-static void sleep_for_real(const char *state)
+static void test_devices(void)
 {
-	double before = slept();
-
-	wake_later();
-	sleep_in_work(state);
-	igt_info("%.1f s in sleep\n", slept() - before);
-	igt_assert_f(slept() - before > 0.5, "it has not slept\n");
+	pm_test("devices", "freeze");
 }
 
+static void test_platform(void)
+{
+	pm_test("platform", "mem");
+}
+
+static void test_core(void)
+{
+	pm_test("core", "mem");
+}
+
+static uint64_t sleeps(void)
+{
+	uint64_t n;
+
+	igt_assert_eq(hgm_file_read_u64("/sys/power/suspend_stats/success", &n), 0);
+	return n;
+}
+
+/* With a line in the log that says how far it went */
+static void sleep_and_tell(const char *state, const char *line)
+{
+	int mark = hgm_dmesg_mark();
+
+	power("pm_test", "none");
+	power("pm_debug_messages", "1");
+	sleep_in_work(state);
+	igt_assert_f(hgm_dmesg_has(mark, line, "", 1000), "the log has no \"%s\"\n", line);
+	power("pm_debug_messages", "0");
+	close(mark);
+}
+
+/* The clock's alarm is no wake event in this state, see igt-tests/kmod/wake.c */
 static void test_s2idle(void)
 {
-	sleep_for_real("freeze");
+	uint64_t before = sleeps();
+
+	hgm_importer_load();
+	igt_assert_eq(hgm_file_write_u64("/sys/kernel/debug/hgm_test/wake_ms", WAKE_AFTER_IDLE),
+		      0);
+	sleep_and_tell("freeze", "PM: suspend-to-idle");
+	igt_assert_eq_u64(sleeps(), before + 1);
+	hgm_importer_unload();
 }
 
-/* The devices lose their power: QEMU resets them */
+/* The devices lose their power, the GPU its memory */
 static void test_s3(void)
 {
+	static const char alarm[] = "/sys/class/rtc/rtc0/wakealarm";
+	uint64_t before = sleeps();
+
+	igt_assert_eq(hgm_file_write(alarm, "0"), 0);
+	igt_assert_eq(hgm_file_write(alarm, WAKE_AFTER), 0);
 	power("mem_sleep", "deep");
-	sleep_for_real("mem");
+	sleep_and_tell("mem", "Low-level resume complete");
+	igt_assert_eq_u64(sleeps(), before + 1);
 }
 
 /* Image written to swap, read back and restored: freeze, thaw, quiesce, restore */
 static void test_hibernate(void)
 {
-	int mark = hgm_dmesg_mark();
-
 	power("image_size", "0");
 	power("disk", "test_resume");
-	sleep_in_work("disk");
-	igt_assert_f(hgm_dmesg_has(mark, "Hibernation image", "restored", 1000),
-		     "no image was restored\n");
+	sleep_and_tell("disk", "Hibernation image restored successfully");
 }
 
 static const struct hgm_subtest subtests[] = {
 	{ "devices", "Check the sleep of the drivers", test_devices },
+	{ "platform", "Check that and the firmware's preparation", test_platform },
+	{ "core", "Check all but the last step into sleep, with one CPU left", test_core },
 	{ "s2idle", "Check suspend to idle", test_s2idle },
 	{ "s3", "Check suspend to RAM, in which VRAM is lost", test_s3 },
 	{ "hibernate", "Check a hibernation image written and restored", test_hibernate },

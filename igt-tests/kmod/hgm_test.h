@@ -7,6 +7,7 @@
 
 #include <linux/hgm_alloc.h>
 #include <linux/mutex.h>
+#include <linux/timer.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
@@ -82,5 +83,15 @@ static inline void hgm_test_shield_fini(void)
 {
 }
 #endif
+
+/* See wake.c */
+struct hgm_test_wake {
+	struct timer_list timer;
+	u32 ms;			/* from the sleep of devices on, 0: never */
+};
+
+void hgm_test_wake_init(struct hgm_test_wake *w, struct dentry *dir);
+void hgm_test_wake_arm(struct hgm_test_wake *w);
+void hgm_test_wake_fini(struct hgm_test_wake *w);
 
 #endif /* HGM_TEST_H */

@@ -29,6 +29,7 @@ struct hgm_test {
 	int result;
 	struct hgm_test_import import;
 	struct hgm_test_api api;
+	struct hgm_test_wake wake;
 };
 
 static struct hgm_region *create(struct hgm_test *t, int bar, u64 offset,
@@ -137,6 +138,7 @@ static int hgm_test_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	debugfs_create_file_unsafe("dma_bits", 0200, t->dir, t, &dma_bits_fops);
 	hgm_test_import_init(&t->import, &pdev->dev, t->dir);
 	hgm_test_api_init(&t->api, pdev, t->dir);
+	hgm_test_wake_init(&t->wake, t->dir);
 	pci_set_drvdata(pdev, t);
 	return 0;
 }
@@ -146,10 +148,21 @@ static void hgm_test_remove(struct pci_dev *pdev)
 	struct hgm_test *t = pci_get_drvdata(pdev);
 
 	debugfs_remove(t->dir);
+	hgm_test_wake_fini(&t->wake);
 	hgm_test_import_fini(&t->import);
 	hgm_test_api_fini(&t->api);
 	release(t);
 }
+
+static int hgm_test_suspend_noirq(struct device *dev)
+{
+	struct hgm_test *t = dev_get_drvdata(dev);
+
+	hgm_test_wake_arm(&t->wake);
+	return 0;
+}
+
+static DEFINE_NOIRQ_DEV_PM_OPS(hgm_test_pm_ops, hgm_test_suspend_noirq, NULL);
 
 static const struct pci_device_id hgm_test_ids[] = {
 	{ PCI_DEVICE(0x1af4, 0x1110) },
@@ -162,6 +175,7 @@ static struct pci_driver hgm_test_driver = {
 	.id_table = hgm_test_ids,
 	.probe = hgm_test_probe,
 	.remove = hgm_test_remove,
+	.driver.pm = pm_sleep_ptr(&hgm_test_pm_ops),
 };
 
 static int __init hgm_test_init(void)
