@@ -40,6 +40,11 @@ igt() {
 		sed "s/^\(ok\|not ok\) /&$group /" | tee -a "$TAP" || true
 }
 
+# hmm ARGS: the kernel's HMM selftest, on devices of its own; ARGS for hmm-tests.
+hmm() {
+	tapped hmm host "run-hmm $1" --no-devices --no-modules --ivshmem 512M,512M --mem 4G
+}
+
 # tapped GROUP TOPOLOGY CMD [OPTION...]: CMD prints TAP itself.
 tapped() {
 	boot "$@"
