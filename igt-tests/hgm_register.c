@@ -161,7 +161,7 @@ static const struct descriptor descriptors[] = {
 	{ "unaligned-visible", 2, 0, 2 * ALIGN, 4096, BOTH, -EINVAL },
 	{ "visible-beyond-size", 2, 0, ALIGN, 2 * ALIGN, BOTH, -ERANGE },
 	{ "no-flags", 2, 0, ALIGN, ALIGN, 0, -EINVAL },
-	{ "unknown-flag", 2, 0, ALIGN, ALIGN, BOTH | 4, -EINVAL },
+	{ "unknown-flag", 2, 0, ALIGN, ALIGN, BOTH | 8, -EINVAL },
 	{ "highest-flag", 2, 0, ALIGN, ALIGN, BOTH | 1ul << 63, -EINVAL },
 	{ "visible-without-p2pdma", 2, 0, ALIGN, ALIGN, PRIVATE, -EINVAL },
 	{ "p2pdma-without-visible", 2, 0, ALIGN, 0, BOTH, -EINVAL },

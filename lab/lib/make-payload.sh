@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# make-payload.sh FILE RUN GUEST-ROOT: runs in the tree.
+# make-payload.sh FILE RUN GUEST-ROOT HMM-TESTS: runs in the tree. HMM-TESTS: the
+# directory of the kernel's HMM selftest, or empty.
 set -euo pipefail
 
-file=$1 run=$2 root=$3
+file=$1 run=$2 root=$3 hmm=$4
 kernel=$(cat "$root/release")
 p=/tmp/payload
 mkdir -p "$p/opt/hgm/bin"
@@ -61,7 +62,7 @@ if [ -d "$BUILD/user/provider" ]; then
 	cp -r "$BUILD/user/provider/." "$p/"
 fi
 
-[ -z "${HMM_TESTS-}" ] || cp "$HMM_TESTS/hmm-tests" "$p/opt/hgm/bin/"
+[ -z "$hmm" ] || cp "$hmm/hmm-tests" "$p/opt/hgm/bin/"
 
 rm -f "$file"
 mksquashfs "$p" "$file" -no-compression -no-progress -quiet -all-root \

@@ -38,6 +38,34 @@ static void copy_round_trip(struct kunit *test)
 	__free_pages(ram, 2);
 }
 
+/* Zeros come from nowhere, and go nowhere. */
+static void copy_zeros(struct kunit *test)
+{
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
+	u8 *vram = page_address(hgm_p2p_page(region, SZ_64K));
+	struct page *ram = alloc_page(GFP_KERNEL);
+	struct hgm_copy c = {
+		.src = { .where = HGM_ZEROS },
+		.dst = { .where = HGM_IN_VRAM, .offset = SZ_64K },
+		.size = SZ_8K,
+	};
+
+	KUNIT_ASSERT_NOT_NULL(test, ram);
+	memset(vram, 0x5a, SZ_8K + SZ_4K);
+	KUNIT_EXPECT_EQ(test, hgm_copy_by_cpu(region, &c, 1), 0);
+	KUNIT_EXPECT_NULL(test, memchr_inv(vram, 0, SZ_8K));
+	KUNIT_EXPECT_NULL(test, memchr_inv(vram + SZ_8K, 0x5a, SZ_4K));
+	memset(page_address(ram), 0x5a, SZ_4K);
+	c.dst = (struct hgm_copy_end){ .where = HGM_IN_RAM, .page = ram };
+	c.size = SZ_4K;
+	KUNIT_EXPECT_EQ(test, hgm_copy_by_cpu(region, &c, 1), 0);
+	KUNIT_EXPECT_NULL(test, memchr_inv(page_address(ram), 0, SZ_4K));
+	swap(c.src, c.dst);
+	KUNIT_EXPECT_EQ(test, hgm_copy_by_cpu(region, &c, 1), -EINVAL);
+	__free_page(ram);
+}
+
 static void copy_refuses(struct kunit *test)
 {
 	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
@@ -170,6 +198,7 @@ static void copy_by_engine(struct kunit *test)
 
 static struct kunit_case copy_cases[] = {
 	KUNIT_CASE(copy_round_trip),
+	KUNIT_CASE(copy_zeros),
 	KUNIT_CASE(copy_refuses),
 	KUNIT_CASE(copy_waits_for_dep),
 	KUNIT_CASE(copy_by_engine),
