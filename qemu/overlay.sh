@@ -86,6 +86,9 @@ system_ss.add(when: 'CONFIG_HGM_COMMON', if_true: files(
 system_ss.add(when: 'CONFIG_HGM_GPU', if_true: files(
   'hgm-gpu.c',
   'hgm-gpu-ce.c',
+  'hgm-gpu-compute.c',
+  'hgm-gpu-kernels.c',
+  'hgm-gpu-mmu.c',
   'hgm-gpu-oracle.c',
 ))
 END

@@ -3,6 +3,7 @@
 import random
 import time
 
+from compute import BLOCK, PAGE, VRAM, Compute, Context, V, W
 from dev import Gpu, Nic
 from regs import GPU, NIC
 from tap import test
@@ -37,6 +38,8 @@ class Fuzzer:
         upper.close()
         root.close()
         self.gpu, self.nic = Gpu(vm, fns[0]), Nic(vm, fns[1])
+        self.cu = Compute(self.gpu)
+        self.ctx = [Context(self.cu, i) for i in (0, 1, 63)]
         self.work = 0
 
     def number(self):
@@ -78,6 +81,41 @@ class Fuzzer:
         count = rnd.choice((len(descs), len(descs),
                             self.number() & 0xffffffff))
         gpu.submit(*descs, count=count)
+
+    def cu_pages(self):
+        """Entries of any level lead anywhere."""
+        rnd, ctx = self.rnd, self.rnd.choice(self.ctx)
+        entry = ctx.walk(rnd.randrange(8) * PAGE + rnd.randrange(4) * BLOCK,
+                         rnd.choice((0, 0, 0, 0, 1, 2, 3)))
+        for i in range(rnd.randrange(1, 8)):
+            self.vm.write(entry // PAGE * PAGE + (entry + i * 8) % PAGE,
+                          rnd.choice((self.addr(), rnd.randrange(4 * MIB) | VRAM))
+                          & ~0xfe0 | rnd.choice((0, V | W, V | W, V | W)), 8)
+
+    def cu_command(self):
+        rnd, gpu = self.rnd, self.gpu
+        gpu.set64("CU_INV_START", rnd.choice((0, PAGE, self.number())))
+        gpu.set64("CU_INV_END", rnd.choice((PAGE, 2 ** 64 - 1, self.number())))
+        self.cu.cmd(rnd.choice((2, 3, 3, 4, 4, 4, 5, 5, rnd.randrange(256))),
+                    rnd.choice((0, 1, 63, self.number() & 0xffffff)))
+        gpu.set("CU_FAULT_GET", gpu.get("CU_FAULT_PUT"))
+
+    def cu_work(self):
+        rnd, ctx = self.rnd, self.rnd.choice(self.ctx)
+        self.gpu.set64("CU_CTX_TABLE", self.cu.table)
+        self.gpu.set("CU_CTRL", rnd.choice((1, 1, 1, 5, 3)))
+        self.gpu.set("CU_LATENCY", rnd.choice((0, 0, 1, 1000)))
+        self.gpu.set("CU_ACC_THRESHOLD", rnd.randrange(20))
+        if ctx.state() == 0:
+            ctx.load(count=rnd.choice((8, 8, 8, self.number() & 0xffffffff)))
+        ctx.tail = self.cu.array("TAIL", ctx.id)
+        ctx.submit(rnd.randrange(9), rnd.choice((0, PAGE - 4, self.addr())),
+                   rnd.choice((0, 3 * PAGE, BLOCK, self.addr())),
+                   rnd.choice((4, 4096, 4 * rnd.randrange(1, 1 << 18),
+                               self.number())),
+                   self.number() & 0xffffffff,
+                   rnd.choice((1, 2, rnd.randrange(1000), self.number())),
+                   self.number())
 
     def nic_region(self):
         nic, rnd = self.nic, self.rnd
@@ -146,7 +184,9 @@ class Fuzzer:
         dev.fn.restore_bars()
 
     def round(self):
-        self.rnd.choice((self.gpu_work, self.gpu_work, self.nic_region,
+        self.rnd.choice((self.cu_work, self.cu_work, self.cu_pages,
+                         self.cu_command,
+                         self.gpu_work, self.gpu_work, self.nic_region,
                          self.nic_region, self.nic_work, self.nic_work,
                          self.register, self.register, self.register,
                          self.mr_command, self.oracle, self.step, self.step,
@@ -162,6 +202,12 @@ class Fuzzer:
         gpu.start()
         gpu.run(gpu.desc("FILL", 0, 0, 4096, 77, dvram=1))
         assert vm.read(gpu.vram + 4092) == 77
+        self.cu.start()
+        ctx = Context(self.cu, 1)
+        assert ctx.load() == 0
+        ctx.map(0, PAGE, flags=V | W | VRAM)
+        ctx.run("FILL", 0, size=PAGE, pattern=78)
+        assert vm.read(gpu.vram + 8188) == 78
         nic.start()
         assert nic.mr(1, [(gpu.vram, 4096)]) == 0
         assert nic.run("CRC", src=1, size=4096)[0] == 0
@@ -223,6 +269,21 @@ def fuzz_self_reference(qemu):
         assert gpu.get("CE_STATUS") == 0 and gpu.get("CE_HEAD") == 0
         gpu.start()
         gpu.run(gpu.desc("FILL", 0, 0, 4, 1, dvram=1))
+
+        # and by the compute engine, in the middle of a command
+        fuzzer.cu.start()
+        ctx = fuzzer.ctx[0]
+        assert ctx.load() == 0
+        where = ECAM + (gpu.fn.rid << 12) + cap + 8
+        ctx.map(0, where & ~0xfff, PAGE)
+        ctx.map(BLOCK, ram & ~0xfff, PAGE)
+        vm.write(ram, gpu.fn.cfg(cap + 8) | 1 << 15)
+        ctx.submit("COPY", where & 0xfff, BLOCK + ram % PAGE, 4, count=2,
+                   strides=(0, 4))
+        vm.settle(lambda: gpu.fn.cfg(4, 2) & 6 == 0, "the reset")
+        gpu.fn.restore_bars()
+        assert ctx.state() == 0 and gpu.get("CU_CTRL") == 0
+        assert ctx.completed() == 0
 
 
 def power_off_value(vm, port):

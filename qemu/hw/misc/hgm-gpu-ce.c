@@ -110,13 +110,17 @@ static bool ce_desc_ok(HgmGpuState *s, const HgmGpuDesc *d)
     }
 }
 
-/* True if the slice [addr, addr + len) of VRAM holds the poisoned page */
-static bool ce_poisoned(HgmGpuState *s, bool vram, uint64_t addr, uint64_t len)
+bool hgm_gpu_poisoned(HgmGpuState *s, uint64_t offset, uint64_t len)
 {
     uint64_t page = s->inj.poison & ~0xfffull;
 
-    return vram && (s->inj.poison & 1) &&
-           addr < page + 4 * KiB && page < addr + len;
+    return (s->inj.poison & 1) && offset < page + 4 * KiB &&
+           page < offset + len;
+}
+
+static bool ce_poisoned(HgmGpuState *s, bool vram, uint64_t addr, uint64_t len)
+{
+    return vram && hgm_gpu_poisoned(s, addr, len);
 }
 
 static void ce_vram_written(HgmGpuState *s, uint64_t offset, uint64_t len)

@@ -1,8 +1,9 @@
 /*
- * hgm-gpu: a PCI device with VRAM and a copy engine
+ * hgm-gpu: a PCI device with VRAM, a copy engine and a compute engine
  *
  * VRAM is reachable for CPUs and peers through BAR 2, as far as it is visible
- * there, and for the copy engine (hgm-gpu-ce.c) as a whole.  An oracle
+ * there, and for the copy engine (hgm-gpu-ce.c) and the compute engine
+ * (hgm-gpu-compute.c) as a whole.  An oracle
  * (hgm-gpu-oracle.c) counts accesses of peers to memory that the driver has
  * declared released.  The register interface is refgpu_regs.h.
  *
@@ -25,6 +26,9 @@
 static const uint8_t hgm_gpu_irq_vector[] = {
     REFGPU_VECTOR_CE,           /* REFGPU_IRQ_CE_FENCE */
     REFGPU_VECTOR_CE,           /* REFGPU_IRQ_CE_ERROR */
+    REFGPU_VECTOR_COMPUTE,      /* REFGPU_IRQ_CU_FENCE */
+    REFGPU_VECTOR_COMPUTE,      /* REFGPU_IRQ_CU_FAULT */
+    REFGPU_VECTOR_COMPUTE,      /* REFGPU_IRQ_CU_ERROR */
 };
 
 #define GPU_REG(_offset, _field, _writable) \
@@ -54,6 +58,24 @@ static const HgmReg hgm_gpu_regs[] = {
     GPU_REG(REFGPU_REG_ORACLE_LAST_RID, oracle.last_rid, false),
     GPU_REG(REFGPU_REG_CNT_COPY_BYTES, cnt_copy_bytes, false),
     GPU_REG(REFGPU_REG_CNT_DESCS, cnt_descs, false),
+    GPU_REG(REFGPU_REG_CU_CTRL, cu.ctrl, false),
+    GPU_REG(REFGPU_REG_CU_CTX_TABLE, cu.ctx_table, true),
+    GPU_REG(REFGPU_REG_CU_CMD_STATUS, cu.cmd_status, false),
+    GPU_REG(REFGPU_REG_CU_INV_START, cu.inv_start, true),
+    GPU_REG(REFGPU_REG_CU_INV_END, cu.inv_end, true),
+    GPU_REG(REFGPU_REG_CU_INV_ISSUED, cu.inv_issued, false),
+    GPU_REG(REFGPU_REG_CU_INV_DONE, cu.inv_done, false),
+    GPU_REG(REFGPU_REG_CU_FAULT_ADDR, cu.fault_addr, true),
+    GPU_REG(REFGPU_REG_CU_FAULT_COUNT, cu.fault_count, true),
+    GPU_REG(REFGPU_REG_CU_FAULT_PUT, cu.fault_put, false),
+    GPU_REG(REFGPU_REG_CU_FAULT_GET, cu.fault_get, false),
+    GPU_REG(REFGPU_REG_CU_ACC_THRESHOLD, cu.threshold, true),
+    GPU_REG(REFGPU_REG_CU_LATENCY, cu.latency, true),
+    GPU_REG(REFGPU_REG_CNT_CU_BYTES, cu.cnt_bytes, false),
+    GPU_REG(REFGPU_REG_CNT_CU_FAULTS, cu.cnt_faults, false),
+    GPU_REG(REFGPU_REG_CNT_CU_WALKS, cu.cnt_walks, false),
+    GPU_REG(REFGPU_REG_CNT_CU_INFLIGHT, cu.cnt_inflight, false),
+    GPU_REG(REFGPU_REG_CNT_CU_LATE, cu.cnt_late, false),
 };
 
 static void hgm_gpu_power_on(HgmPciDevice *dev)
@@ -66,6 +88,7 @@ static void hgm_gpu_power_on(HgmPciDevice *dev)
     s->cnt_copy_bytes = 0;
     s->cnt_descs = 0;
     hgm_gpu_ce_power_on(s);
+    hgm_gpu_cu_power_on(s);
     hgm_gpu_oracle_power_on(s);
 }
 
@@ -82,20 +105,30 @@ static void hgm_gpu_power_lost(HgmPciDevice *dev)
 static void hgm_gpu_kick(HgmPciDevice *dev)
 {
     hgm_gpu_ce_kick(HGM_GPU(dev));
+    hgm_gpu_cu_kick(HGM_GPU(dev));
 }
 
 static uint64_t hgm_gpu_mmio_read(void *opaque, hwaddr addr, unsigned size)
 {
     HgmGpuState *s = opaque;
+    uint32_t val;
 
     switch (addr) {
     case REFGPU_REG_ID:
         return REFGPU_ID_MAGIC;
     case REFGPU_REG_VERSION:
         return REFGPU_VERSION;
+    case REFGPU_REG_FEATURES:
+        return s->compute ? REFGPU_FEATURE_COMPUTE : 0;
     case REFGPU_REG_CE_STATUS:
         return hgm_gpu_ce_read_status(s);
     default:
+        if (addr >= REFGPU_REG_COMPUTE_BASE && !s->compute) {
+            return 0;
+        }
+        if (hgm_gpu_cu_read(s, addr, &val)) {
+            return val;
+        }
         return hgm_reg_read(hgm_gpu_regs, ARRAY_SIZE(hgm_gpu_regs), s, addr);
     }
 }
@@ -149,7 +182,9 @@ static void hgm_gpu_mmio_write(void *opaque, hwaddr addr, uint64_t val,
     case REFGPU_REG_ORACLE_LATE + 4:
         break;
     default:
-        hgm_gpu_plain_write(s, addr, val);
+        if (!hgm_gpu_cu_write(s, addr, val)) {
+            hgm_gpu_plain_write(s, addr, val);
+        }
         break;
     }
 }
@@ -202,6 +237,7 @@ static bool hgm_gpu_check_sizes(HgmGpuState *s, Error **errp)
 static void hgm_gpu_unrealize(HgmGpuState *s)
 {
     hgm_gpu_ce_exit(s);
+    hgm_gpu_cu_exit(s);
     hgm_pci_unmap(&s->window);
 }
 
@@ -229,6 +265,7 @@ static void hgm_gpu_realize(PCIDevice *pdev, Error **errp)
     memory_region_add_subregion(&s->aperture, 0, &s->window);
     hgm_gpu_oracle_init(s);
     hgm_gpu_ce_init(s);
+    hgm_gpu_cu_init(s);
 
     pci_register_bar(pdev, REFGPU_BAR_REGS, PCI_BASE_ADDRESS_SPACE_MEMORY,
                      &s->regs);
@@ -252,12 +289,14 @@ static void hgm_gpu_exit(PCIDevice *pdev)
 static void hgm_gpu_finalize(Object *obj)
 {
     hgm_gpu_ce_finalize(HGM_GPU(obj));
+    hgm_gpu_cu_finalize(HGM_GPU(obj));
     hgm_gpu_oracle_finalize(HGM_GPU(obj));
 }
 
 static const Property hgm_gpu_properties[] = {
     DEFINE_PROP_SIZE("vram", HgmGpuState, vram_size, 256 * MiB),
     DEFINE_PROP_SIZE("visible", HgmGpuState, visible_size, 0),
+    DEFINE_PROP_BOOL("compute", HgmGpuState, compute, true),
     DEFINE_PROP_UINT32("copy-error", HgmGpuState, inj_init.copy_error, 0),
     DEFINE_PROP_UINT32("hang", HgmGpuState, inj_init.hang, 0),
     DEFINE_PROP_UINT32("latency", HgmGpuState, inj_init.latency, 0),
@@ -282,7 +321,7 @@ static void hgm_gpu_class_init(ObjectClass *klass, void *data)
     hk->peer_access = hgm_gpu_peer_access;
     hk->irq_vector = hgm_gpu_irq_vector;
     hk->nr_irqs = ARRAY_SIZE(hgm_gpu_irq_vector);
-    dc->desc = "HGM reference GPU: VRAM and a copy engine";
+    dc->desc = "HGM reference GPU: VRAM, copy and compute engine";
     set_bit(DEVICE_CATEGORY_DISPLAY, dc->categories);
     device_class_set_props(dc, hgm_gpu_properties);
 }

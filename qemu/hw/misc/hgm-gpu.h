@@ -1,5 +1,5 @@
 /*
- * hgm-gpu: a PCI device with VRAM and a copy engine, internal header
+ * hgm-gpu: a PCI device with VRAM and two engines, internal header
  *
  * Copyright (c) 2026 The HGM authors
  *
@@ -11,6 +11,7 @@
 #include "qemu/timer.h"
 #include "hw/misc/hgm-pci.h"
 #include "hw/misc/refgpu_regs.h"
+#include "hgm-gpu-compute.h"
 #include "qom/object.h"
 
 #define TYPE_HGM_GPU "hgm-gpu"
@@ -87,10 +88,12 @@ struct HgmGpuState {
     /* properties */
     uint64_t vram_size;
     uint64_t visible_size;
+    bool compute;
     HgmGpuInject inj_init;      /* what the injection registers are reset to */
 
     HgmGpuInject inj;
     HgmGpuCe ce;
+    HgmGpuCu cu;
     HgmGpuOracle oracle;
     uint64_t cnt_copy_bytes;
     uint64_t cnt_descs;
@@ -103,6 +106,8 @@ void hgm_gpu_ce_power_on(HgmGpuState *s);
 void hgm_gpu_ce_write_ctrl(HgmGpuState *s, uint32_t val);
 void hgm_gpu_ce_write_tail(HgmGpuState *s, uint32_t val);
 uint32_t hgm_gpu_ce_read_status(HgmGpuState *s);
+/* True if [offset, offset + len) of VRAM holds the poisoned page */
+bool hgm_gpu_poisoned(HgmGpuState *s, uint64_t offset, uint64_t len);
 /* Go on if there is work and nothing to wait for */
 void hgm_gpu_ce_kick(HgmGpuState *s);
 
