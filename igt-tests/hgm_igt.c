@@ -2,6 +2,7 @@
 /*
  * Copyright (c) 2026 The HGM authors
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,10 +35,14 @@ int hgm_option(int opt, int opt_index, void *data)
 	return IGT_OPT_HANDLER_SUCCESS;
 }
 
+/* By number in a list that is complete: else a number is another device's soon */
 static int open_devices(void)
 {
 	int ret = 0;
 
+	if (hgm_gpu_count() < HGM_TEST_GPUS ||
+	    (hgm_need_nics && hgm_nic_count() < HGM_TEST_NICS))
+		return -ENODEV;
 	for (int i = 0; i < HGM_TEST_GPUS && !ret; i++)
 		ret = hgm_gpu_open(&gpu[i], i);
 	for (int i = 0; hgm_need_nics && i < HGM_TEST_NICS && !ret; i++)
