@@ -284,7 +284,7 @@ static void touched_while_moving(unsigned int threads, bool huge, unsigned int s
 	struct toucher t[64] = {};
 	pthread_t thread[64];
 	_Atomic bool stop = false;
-	uint64_t end = hgm_now_ns() + seconds * 1000000000ULL, moved = 0, touched = 0;
+	uint64_t end, moved = 0, touched = 0;
 	struct svm_area a;
 
 	svm_map(&a, 2 * SIZE, huge);
@@ -293,13 +293,15 @@ static void touched_while_moving(unsigned int threads, bool huge, unsigned int s
 		t[i] = (struct toucher){ .a = &a, .stop = &stop, .seed = seed + i };
 		igt_assert_eq(pthread_create(&thread[i], NULL, touch, &t[i]), 0);
 	}
-	while (hgm_now_ns() < end) {
+	/* not before: on a slow machine they leave little time to start the others */
+	end = hgm_now_ns() + seconds * 1000000000ULL;
+	do {
 		int64_t ret = hgm_svm_migrate(gpu[hgm_rng_below(&rng, 2)].fd, a.p, a.size,
 					      REFGPU_PLACE_VRAM);
 
 		igt_assert_lte_s64(0, ret);
 		moved += ret;
-	}
+	} while (hgm_now_ns() < end);
 	stop = true;
 	for (unsigned int i = 0; i < threads; i++) {
 		pthread_join(thread[i], NULL);
