@@ -130,9 +130,9 @@ static int hgm_mirror_alloc(struct hgm_mirror *m)
 
 	if (err)
 		return err;
-	m->addrs = kvcalloc(m->npages, sizeof(*m->addrs), GFP_KERNEL | __GFP_NOWARN);
+	m->addrs = kvcalloc(m->npages, sizeof(*m->addrs), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	m->is_private = kvcalloc(BITS_TO_LONGS(m->npages), sizeof(long),
-				 GFP_KERNEL | __GFP_NOWARN);
+				 GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	return m->addrs && m->is_private ? 0 : -ENOMEM;
 }
 
@@ -526,8 +526,7 @@ static bool hgm_mirror_is_bus(const struct hgm_mirror *m, unsigned long i)
  * @emit: called for each contiguous piece, in order; NULL: only count
  * @arg: for @emit
  *
- * Neighbours are merged, except a bus address with a DMA address: what is one range
- * on paper may be two targets.
+ * Neighbours are merged, see &struct hgm_dma_run.
  *
  * Return: the number of pieces.
  */
@@ -536,30 +535,17 @@ unsigned int hgm_mirror_extents(struct hgm_mirror *mirror, unsigned long addr, u
 				void *arg)
 {
 	unsigned long i = (addr - mirror->start) >> PAGE_SHIFT;
-	u64 skip = offset_in_page(addr), len = 0;
-	dma_addr_t start = 0;
-	unsigned int n = 0;
-	bool bus = false;
+	struct hgm_dma_run run = { .emit = emit, .arg = arg };
+	u64 skip = offset_in_page(addr);
 
 	lockdep_assert_held(&mirror->lock);
 	for (; size; i++, skip = 0) {
 		u64 piece = min(PAGE_SIZE - skip, size);
-		dma_addr_t here = mirror->addrs[i] + skip;
 
+		hgm_dma_run_add(&run, mirror->addrs[i] + skip, piece,
+				hgm_mirror_is_bus(mirror, i));
 		size -= piece;
-		if (len && start + len == here && bus == hgm_mirror_is_bus(mirror, i)) {
-			len += piece;
-			continue;
-		}
-		if (len && emit)
-			emit(arg, start, len);
-		n += !!len;
-		start = here;
-		len = piece;
-		bus = hgm_mirror_is_bus(mirror, i);
 	}
-	if (len && emit)
-		emit(arg, start, len);
-	return n + !!len;
+	return hgm_dma_run_end(&run);
 }
 EXPORT_SYMBOL_GPL(hgm_mirror_extents);

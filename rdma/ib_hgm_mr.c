@@ -7,6 +7,7 @@
 #include <linux/delay.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
+#include <linux/hgm_map.h>
 #include <linux/module.h>
 #include <rdma/ib_hgm.h>
 #include <rdma/ib_verbs.h>
@@ -387,8 +388,7 @@ EXPORT_SYMBOL_GPL(ib_hgm_mr_fault);
  * @arg: for @emit
  *
  * The pieces add up to exactly the length of the region, also when it does not
- * begin or end at a page.  Neighbours are merged, except a bus address with a
- * DMA address: what is one range on paper may be two targets.  Only from
+ * begin or end at a page.  Neighbours are merged, see &struct hgm_dma_run.  Only from
  * &ib_hgm_ops.program, under the lock that is held there.
  *
  * Return: the number of pieces.
@@ -397,13 +397,11 @@ unsigned int ib_hgm_mr_extents(const struct ib_hgm_mr *mr,
 			       void (*emit)(void *arg, dma_addr_t addr, u64 len),
 			       void *arg)
 {
-	u64 left, skip, len = 0;
+	struct hgm_dma_run run = { .emit = emit, .arg = arg };
 	struct ib_umem *umem;
-	bool bus = false;
-	dma_addr_t addr = 0;
-	unsigned int n = 0;
 	struct scatterlist *sg;
 	unsigned int i;
+	u64 left, skip;
 
 	if (mr->svm)
 		return ib_hgm_svm_extents(mr, emit, arg);
@@ -413,24 +411,15 @@ unsigned int ib_hgm_mr_extents(const struct ib_hgm_mr *mr,
 	dma_resv_assert_held(mr->umem->attach->dmabuf->resv);
 	for_each_sg(umem->sgt_append.sgt.sgl, sg, umem->sgt_append.sgt.nents, i) {
 		u64 piece = min_t(u64, sg_dma_len(sg) - skip, left);
-		dma_addr_t start = sg_dma_address(sg) + skip;
 
+		if (!piece)
+			break;
+		hgm_dma_run_add(&run, sg_dma_address(sg) + skip, piece,
+				sg_dma_is_bus_address(sg));
 		skip = 0;
 		left -= piece;
-		if (len && addr + len == start && bus == sg_dma_is_bus_address(sg)) {
-			len += piece;
-			continue;
-		}
-		if (len && emit)
-			emit(arg, addr, len);
-		n += !!len;
-		addr = start;
-		len = piece;
-		bus = sg_dma_is_bus_address(sg);
 	}
-	if (len && emit)
-		emit(arg, addr, len);
-	return n + !!len;
+	return hgm_dma_run_end(&run);
 }
 EXPORT_SYMBOL_GPL(ib_hgm_mr_extents);
 

@@ -42,4 +42,58 @@ int hgm_map_segs(struct hgm_region *region, struct device *peer,
 void hgm_unmap_segs(struct device *peer, struct sg_table *sgt,
 		    enum dma_data_direction dir);
 
+/**
+ * struct hgm_dma_run - merges DMA addresses that follow each other, piece by piece
+ * @emit: called for each contiguous piece, in order; NULL: only count
+ * @arg: for @emit
+ *
+ * All other fields begin as 0.  A bus address is not merged with a DMA address: what
+ * is one range on paper may be two targets.
+ */
+struct hgm_dma_run {
+	void (*emit)(void *arg, dma_addr_t addr, u64 len);
+	void *arg;
+	/* private: */
+	dma_addr_t addr;
+	u64 len;
+	unsigned int n;
+	bool bus;
+};
+
+/**
+ * hgm_dma_run_end - there are no more pieces
+ * @run: the run
+ *
+ * Return: how many there were.
+ */
+static inline unsigned int hgm_dma_run_end(struct hgm_dma_run *run)
+{
+	if (!run->len)
+		return run->n;
+	if (run->emit)
+		run->emit(run->arg, run->addr, run->len);
+	run->len = 0;
+	return ++run->n;
+}
+
+/**
+ * hgm_dma_run_add - the next piece
+ * @run: the run
+ * @addr: its address
+ * @len: bytes, not 0
+ * @bus: a bus address
+ */
+static inline void hgm_dma_run_add(struct hgm_dma_run *run, dma_addr_t addr, u64 len,
+				   bool bus)
+{
+	if (run->len && run->addr + run->len == addr && run->bus == bus) {
+		run->len += len;
+		return;
+	}
+	hgm_dma_run_end(run);
+	run->addr = addr;
+	run->len = len;
+	run->bus = bus;
+}
+
 #endif /* _LINUX_HGM_MAP_H */
