@@ -31,6 +31,37 @@ static void assert_nic_sees(unsigned int n, struct ibv_mr *mr, const struct svm_
 	hgm_assert_nic_seq(n, mr, a->size, a->pattern, 0);
 }
 
+/* Large pages in VRAM of GPU 0, which NIC 0 has seen */
+static struct ibv_mr *seen_in_vram(struct svm_area *a)
+{
+	struct ibv_mr *mr;
+
+	svm_map(a, SIZE, true);
+	svm_fill(a);
+	svm_to_vram(0, a);
+	mr = reg_va(0, a);
+	assert_nic_sees(0, mr, a);
+	return mr;
+}
+
+static void finish(struct ibv_mr *mr, struct svm_area *a)
+{
+	igt_assert_eq(hgm_nic_dereg(mr), 0);
+	svm_unmap(a);
+}
+
+/* What the driver says of its only region */
+static void assert_shown(unsigned int n, uint64_t private, uint64_t brought_home)
+{
+	char path[2 * HGM_PATH], shown[4096], want[128];
+
+	snprintf(path, sizeof(path), "%s/mrs", nic[n].debugfs);
+	snprintf(want, sizeof(want), " %" PRIu64 " %" PRIu64 "\n", private, brought_home);
+	igt_assert_eq(hgm_file_read(path, shown, sizeof(shown)), 0);
+	igt_assert_f(strstr(shown, " process live ") && strstr(shown, want),
+		     "not%s in %s:\n%s\n", want, path, shown);
+}
+
 static uint64_t peer_bytes(unsigned int n)
 {
 	struct refnic_stats s;
@@ -53,8 +84,7 @@ static void test_ram(void)
 	igt_assert_eq(hgm_nic_fill(&nic[0], mr, 0, SIZE, a.pattern, 0), 0);
 	svm_assert(&a, 0, SIZE);
 	igt_assert_eq_u64(peer_bytes(0), peer);
-	igt_assert_eq(hgm_nic_dereg(mr), 0);
-	svm_unmap(&a);
+	finish(mr, &a);
 }
 
 /* It stays in VRAM while the NIC reads and writes it; without a route it comes home */
@@ -78,15 +108,16 @@ static void in_vram(bool huge)
 		igt_assert_eq_u64(home, 0);
 		igt_assert_eq_u64(peer, 2 * SIZE);
 		igt_assert_eq_u64(svm_in_vram(0), SIZE);
+		assert_shown(0, SIZE, 0);
 	} else {
 		igt_assert_eq_u64(home, SIZE / HGM_PAGE);
 		igt_assert_eq_u64(peer, 0);
+		assert_shown(0, 0, SIZE);
 	}
 	/* what it wrote is what the CPU reads */
 	svm_assert(&a, 0, SIZE);
 	assert_nic_sees(0, mr, &a);
-	igt_assert_eq(hgm_nic_dereg(mr), 0);
-	svm_unmap(&a);
+	finish(mr, &a);
 }
 
 static void test_vram(void)
@@ -116,8 +147,7 @@ static void test_mixed(void)
 	igt_assert_eq(hgm_nic_reg_va(&nic[1], a.p + 100, SIZE - 200, &mr), 0);
 	igt_assert_eq(hgm_nic_crc(&nic[1], mr, 0, SIZE - 200, &crc), 0);
 	igt_assert_eq_u32(crc, hgm_seq_crc(SIZE - 200, a.pattern, 25));
-	igt_assert_eq(hgm_nic_dereg(mr), 0);
-	svm_unmap(&a);
+	finish(mr, &a);
 }
 
 struct mover {
@@ -196,11 +226,7 @@ static void test_unmapped(void)
 	struct ibv_mr *mr;
 	uint32_t crc;
 
-	svm_map(&a, SIZE, true);
-	svm_fill(&a);
-	svm_to_vram(0, &a);
-	mr = reg_va(0, &a);
-	assert_nic_sees(0, mr, &a);
+	mr = seen_in_vram(&a);
 	igt_assert_eq(munmap(a.p + HUGE, HUGE), 0);
 	igt_assert_eq(hgm_nic_crc(&nic[0], mr, 0, SIZE, &crc), REFNIC_STATUS_FAULT);
 	svm_assert(&a, 0, HUGE);
@@ -212,8 +238,7 @@ static void test_unmapped(void)
 	a.pattern++;
 	svm_fill(&a);
 	assert_nic_sees(0, mr, &a);
-	igt_assert_eq(hgm_nic_dereg(mr), 0);
-	svm_unmap(&a);
+	finish(mr, &a);
 }
 
 /* Written to by the NIC only if the process may */
@@ -231,8 +256,7 @@ static void test_read_only(void)
 	svm_assert(&a, 0, SIZE);
 	igt_assert_eq(mprotect(a.p, SIZE, PROT_READ | PROT_WRITE), 0);
 	assert_nic_sees(0, mr, &a);
-	igt_assert_eq(hgm_nic_dereg(mr), 0);
-	svm_unmap(&a);
+	finish(mr, &a);
 }
 
 /* The NIC writes into the parent's memory, never into the child's copy */
@@ -245,11 +269,7 @@ static void test_fork(void)
 	char c;
 
 	igt_assert_eq(pipe(go), 0);
-	svm_map(&a, SIZE, true);
-	svm_fill(&a);
-	svm_to_vram(0, &a);
-	mr = reg_va(0, &a);
-	assert_nic_sees(0, mr, &a);
+	mr = seen_in_vram(&a);
 	pid = fork();
 	if (!pid) {
 		if (read(go[0], &c, 1) != 1)
@@ -274,11 +294,7 @@ static void test_mute(void)
 	struct svm_area a;
 	struct ibv_mr *mr;
 
-	svm_map(&a, SIZE, true);
-	svm_fill(&a);
-	svm_to_vram(0, &a);
-	mr = reg_va(0, &a);
-	assert_nic_sees(0, mr, &a);
+	mr = seen_in_vram(&a);
 	igt_assert_eq(hgm_nic_inject(&nic[0], "inject_inv_ignore", 1), 0);
 	/* without a route it came home when the NIC wanted it */
 	if (hgm_has_route(0, 0))
@@ -288,8 +304,7 @@ static void test_mute(void)
 	igt_assert_eq(hgm_nic_inject(&nic[0], "inject_inv_ignore", 0), 0);
 	svm_assert(&a, 0, SIZE);
 	assert_nic_sees(0, mr, &a);
-	igt_assert_eq(hgm_nic_dereg(mr), 0);
-	svm_unmap(&a);
+	finish(mr, &a);
 }
 
 /* The GPU's driver goes: the NIC goes on in RAM */
@@ -299,17 +314,12 @@ static void test_unbind_gpu(void)
 	struct ibv_mr *mr;
 	char pci[16];
 
-	svm_map(&a, SIZE, true);
-	svm_fill(&a);
-	svm_to_vram(0, &a);
-	mr = reg_va(0, &a);
-	assert_nic_sees(0, mr, &a);
+	mr = seen_in_vram(&a);
 	strcpy(pci, gpu[0].pci);
 	igt_assert_eq(hgm_pci_unbind("refgpu", pci), 0);
 	assert_nic_sees(0, mr, &a);
 	svm_assert(&a, 0, SIZE);
-	igt_assert_eq(hgm_nic_dereg(mr), 0);
-	svm_unmap(&a);
+	finish(mr, &a);
 	hgm_close_devices();
 	igt_assert_eq(hgm_pci_bind("refgpu", pci), 0);
 	hgm_open_devices();

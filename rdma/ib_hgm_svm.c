@@ -167,17 +167,22 @@ unsigned int ib_hgm_svm_extents(const struct ib_hgm_mr *mr,
 }
 
 /**
- * ib_hgm_mr_private_bytes - how much of a region is in VRAM of processes now
+ * ib_hgm_mr_svm_bytes - where the process memory of a region is
  * @mr: the region
+ * @bytes: filled in; zeros for imported memory
  *
- * Return: bytes of device-private memory that the device has addresses of; 0 for
- * imported memory.
+ * No locks held; may sleep.
  */
-u64 ib_hgm_mr_private_bytes(struct ib_hgm_mr *mr)
+void ib_hgm_mr_svm_bytes(struct ib_hgm_mr *mr, struct ib_hgm_svm_bytes *bytes)
 {
+	struct hgm_mirror *mirror;
+
+	*bytes = (struct ib_hgm_svm_bytes){};
 	if (!mr->svm)
-		return 0;
-	guard(mutex)(&mr->svm->mirror.lock);
-	return (u64)mr->svm->mirror.nr_private << PAGE_SHIFT;
+		return;
+	mirror = &mr->svm->mirror;
+	guard(mutex)(&mirror->lock);
+	bytes->private = (u64)mirror->nr_private << PAGE_SHIFT;
+	bytes->brought_home = (u64)atomic64_read(&mirror->brought_home) << PAGE_SHIFT;
 }
-EXPORT_SYMBOL_GPL(ib_hgm_mr_private_bytes);
+EXPORT_SYMBOL_GPL(ib_hgm_mr_svm_bytes);

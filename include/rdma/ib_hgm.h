@@ -202,6 +202,16 @@ struct ib_hgm_mr_params {
 	bool pinned;
 };
 
+/**
+ * struct ib_hgm_svm_bytes - where the process memory of a region is
+ * @private: mapped for the device, and in VRAM
+ * @brought_home: migrated to RAM, ever, because the device does not reach it
+ */
+struct ib_hgm_svm_bytes {
+	u64 private;
+	u64 brought_home;
+};
+
 void ib_hgm_dev_init(struct ib_hgm_dev *dev, struct ib_device *ibdev,
 		     const struct ib_hgm_ops *ops);
 void ib_hgm_dev_fini(struct ib_hgm_dev *dev);
@@ -211,7 +221,7 @@ int ib_hgm_mr_init(struct ib_hgm_mr *mr, struct ib_hgm_dev *dev,
 		   const struct ib_hgm_mr_params *params);
 int ib_hgm_mr_init_svm(struct ib_hgm_mr *mr, struct ib_hgm_dev *dev, unsigned long addr,
 		       u64 length, int access);
-u64 ib_hgm_mr_private_bytes(struct ib_hgm_mr *mr);
+void ib_hgm_mr_svm_bytes(struct ib_hgm_mr *mr, struct ib_hgm_svm_bytes *bytes);
 void ib_hgm_mr_revoke(struct ib_hgm_mr *mr);
 void ib_hgm_mr_fini(struct ib_hgm_mr *mr);
 int ib_hgm_mr_fault(struct ib_hgm_mr *mr, ktime_t event);

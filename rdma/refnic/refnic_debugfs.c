@@ -106,21 +106,30 @@ static const struct file_operations stats_fops = {
 	.release = single_release,
 };
 
+static const char *mr_kind(const struct ib_hgm_mr *mr)
+{
+	if (mr->svm)
+		return "process";
+	return mr->pinned ? "pinned" : "dynamic";
+}
+
 static int mrs_show(struct seq_file *m, void *unused)
 {
 	struct refnic_dev *dev = m->private;
 	unsigned long index;
 
-	seq_puts(m, "index kind state bytes extents\n");
+	seq_puts(m, "index kind state bytes extents private_bytes brought_home_bytes\n");
 	for (index = 0; index < REFNIC_MAX_MR; index++) {
 		struct refnic_mr *mr = refnic_mr_get_index(dev, index);
+		struct ib_hgm_svm_bytes bytes;
 
 		if (!mr)
 			continue;
-		seq_printf(m, "%lu %s %s %llu %u\n", index,
-			   mr->hgm.pinned ? "pinned" : "dynamic",
+		ib_hgm_mr_svm_bytes(&mr->hgm, &bytes);
+		seq_printf(m, "%lu %s %s %llu %u %llu %llu\n", index, mr_kind(&mr->hgm),
 			   ib_hgm_state_name(READ_ONCE(mr->hgm.state)),
-			   mr->ibmr.length, READ_ONCE(mr->list_count));
+			   mr->ibmr.length, READ_ONCE(mr->list_count), bytes.private,
+			   bytes.brought_home);
 		refnic_mr_put(mr);
 	}
 	return 0;

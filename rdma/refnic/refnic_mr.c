@@ -207,8 +207,9 @@ static bool want_pinned(struct uverbs_attr_bundle *attrs, int access, int *err)
 				   access & IB_ACCESS_ON_DEMAND);
 }
 
-static struct refnic_mr *alloc_mr(struct refnic_dev *dev, struct ib_pd *pd)
+static struct refnic_mr *alloc_mr(struct ib_pd *pd, u64 length, u64 virt_addr, u32 flags)
 {
+	struct refnic_dev *dev = to_refnic(pd->device);
 	struct refnic_mr *mr;
 	int ret;
 
@@ -225,6 +226,10 @@ static struct refnic_mr *alloc_mr(struct refnic_dev *dev, struct ib_pd *pd)
 	}
 	mr->dev = dev;
 	mr->uctx = pd->uobject->context;
+	mr->flags = flags;
+	mr->ibmr.iova = virt_addr;
+	mr->ibmr.length = length;
+	mr->ibmr.page_size = PAGE_SIZE;
 	mr->ibmr.lkey = mr->index << REFNIC_KEY_SHIFT | get_random_u8();
 	mr->ibmr.rkey = mr->ibmr.lkey;
 	refcount_set(&mr->refs, 1);
@@ -237,6 +242,29 @@ static void free_mr(struct refnic_mr *mr)
 	free_list(mr);
 	xa_erase(&mr->dev->mrs, mr->index);
 	kfree(mr);
+}
+
+static u32 mr_flags(bool on_demand, int access)
+{
+	return (on_demand ? REFNIC_MR_F_ODP : 0) |
+	       (access & IB_ACCESS_LOCAL_WRITE ? REFNIC_MR_F_WRITE : 0);
+}
+
+/* Its import is there: let others find it.  On failure nothing is left. */
+static struct ib_mr *publish_mr(struct refnic_mr *mr)
+{
+	int ret = 0;
+
+	/* Not mapped now: the device must know it, to fault on it. */
+	if (READ_ONCE(mr->hgm.state) == IB_HGM_ABSENT)
+		ret = set_entry(mr, mr->flags | REFNIC_MR_F_VALID);
+	if (ret) {
+		ib_hgm_mr_fini(&mr->hgm);
+		free_mr(mr);
+		return ERR_PTR(ret);
+	}
+	xa_store(&mr->dev->mrs, mr->index, mr, GFP_KERNEL);
+	return &mr->ibmr;
 }
 
 /**
@@ -275,31 +303,15 @@ struct ib_mr *refnic_reg_user_mr_dmabuf(struct ib_pd *pd, u64 offset, u64 length
 	if (ret)
 		return ERR_PTR(ret);
 
-	mr = alloc_mr(dev, pd);
+	mr = alloc_mr(pd, length, virt_addr, mr_flags(!params.pinned, access));
 	if (IS_ERR(mr))
 		return ERR_CAST(mr);
-	mr->ibmr.iova = virt_addr;
-	mr->ibmr.length = length;
-	mr->ibmr.page_size = PAGE_SIZE;
-	mr->flags = (params.pinned ? 0 : REFNIC_MR_F_ODP) |
-		    (access & IB_ACCESS_LOCAL_WRITE ? REFNIC_MR_F_WRITE : 0);
 	ret = ib_hgm_mr_init(&mr->hgm, &dev->hgm, &params);
-	if (ret)
-		goto err_free;
-	if (READ_ONCE(mr->hgm.state) == IB_HGM_ABSENT) {
-		/* Raced with a move: the device must know it, to fault on it. */
-		ret = set_entry(mr, mr->flags | REFNIC_MR_F_VALID);
-		if (ret)
-			goto err_fini;
+	if (ret) {
+		free_mr(mr);
+		return ERR_PTR(ret);
 	}
-	xa_store(&dev->mrs, mr->index, mr, GFP_KERNEL);
-	return &mr->ibmr;
-
-err_fini:
-	ib_hgm_mr_fini(&mr->hgm);
-err_free:
-	free_mr(mr);
-	return ERR_PTR(ret);
+	return publish_mr(mr);
 }
 
 /**
@@ -331,28 +343,16 @@ struct ib_mr *refnic_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 vi
 		return ERR_PTR(-EINVAL);
 	if (refnic_is_gone(dev))
 		return ERR_PTR(-ENODEV);
-	mr = alloc_mr(dev, pd);
+	mr = alloc_mr(pd, length, virt_addr, mr_flags(true, access));
 	if (IS_ERR(mr))
 		return ERR_CAST(mr);
-	mr->ibmr.iova = virt_addr;
-	mr->ibmr.length = length;
-	mr->ibmr.page_size = PAGE_SIZE;
-	mr->flags = REFNIC_MR_F_ODP | (access & IB_ACCESS_LOCAL_WRITE ? REFNIC_MR_F_WRITE : 0);
 	ret = reserve_list(mr, DIV_ROUND_UP_ULL(length, PAGE_SIZE) + 1);
 	ret = ret ?: ib_hgm_mr_init_svm(&mr->hgm, &dev->hgm, start, length, access);
-	if (ret)
-		goto err_free;
-	ret = set_entry(mr, mr->flags | REFNIC_MR_F_VALID);
-	if (ret)
-		goto err_fini;
-	xa_store(&dev->mrs, mr->index, mr, GFP_KERNEL);
-	return &mr->ibmr;
-
-err_fini:
-	ib_hgm_mr_fini(&mr->hgm);
-err_free:
-	free_mr(mr);
-	return ERR_PTR(ret);
+	if (ret) {
+		free_mr(mr);
+		return ERR_PTR(ret);
+	}
+	return publish_mr(mr);
 }
 
 /**
