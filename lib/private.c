@@ -314,8 +314,8 @@ unsigned int hgm_private_take(struct hgm_region *region, unsigned int n,
 		pages = ext[got].size >> PAGE_SHIFT;
 		atomic_long_add(pages, &region->private_used);
 	}
-	hgm_region_exit(idx);
 	hgm_range_claim(region, ext, got);
+	hgm_region_exit(idx);
 	return got;
 }
 
