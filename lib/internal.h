@@ -7,10 +7,10 @@
 #ifndef HGM_INTERNAL_H
 #define HGM_INTERNAL_H
 
+#include <linux/hgm_pagemap.h>
 #include <linux/hgm_release.h>
 #include <linux/interval_tree.h>
 #include <linux/kref.h>
-#include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
@@ -19,7 +19,6 @@
 
 struct dentry;
 struct hgm_chunk_use;
-struct resource;
 
 /* Removal and everything else that waits without bound says so this often */
 #define HGM_REPORT_MS	10000
@@ -92,8 +91,7 @@ struct hgm_region {
 	struct page *p2p;		/* first P2PDMA page, or NULL */
 	phys_addr_t p2p_phys;
 	struct page *private;		/* first device-private page, or NULL */
-	struct dev_pagemap pgmap;	/* of the private pages */
-	struct resource *res;		/* their made-up address range */
+	struct hgm_pagemap pagemap;	/* of the private pages */
 	struct hgm_chunk_use *chunk_uses;	/* one for each chunk there could be */
 	spinlock_t chunks_lock;		/* guards them, and @chunks; leaf */
 	struct list_head chunks;	/* with free pages */
@@ -148,15 +146,30 @@ void hgm_private_return(struct hgm_region *region, const struct hgm_extent *ext)
 bool hgm_large_fails(struct hgm_region *region);
 struct page *hgm_private_get(struct hgm_region *region, u64 offset, unsigned int order);
 
-static inline struct hgm_region *hgm_private_region(const struct page *page)
-{
-	return container_of(page_pgmap(page), struct hgm_region, pgmap);
-}
-
 static inline u64 hgm_private_offset(const struct hgm_region *region,
 				     const struct page *page)
 {
 	return PFN_PHYS(page_to_pfn(page) - page_to_pfn(region->private));
+}
+
+/* pagemap.c */
+int hgm_pagemap_make(struct hgm_pagemap *hp, struct hgm_region *region,
+		     const struct dev_pagemap_ops *ops, void *owner);
+void hgm_pagemap_unmake(struct hgm_pagemap *hp);
+bool hgm_pagemap_any(void);
+struct hgm_pagemap *hgm_pagemap_find(unsigned long pfn);
+
+/* Also of pages that somebody else manages */
+static inline struct hgm_region *hgm_private_region(const struct page *page)
+{
+	return hgm_page_pagemap(page)->region;
+}
+
+static inline bool hgm_private_is_ours(const struct page *page)
+{
+	struct hgm_pagemap *hp = hgm_page_pagemap(page);
+
+	return hp == &hp->region->pagemap;
 }
 
 /* migrate.c */

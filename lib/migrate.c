@@ -384,7 +384,7 @@ static unsigned int hgm_place_in_ram(struct hgm_batch *b, unsigned int i)
 	struct page *src = migrate_pfn_to_page(mpfn);
 	unsigned int order = mpfn & MIGRATE_PFN_COMPOUND ? HPAGE_PMD_ORDER : 0;
 	unsigned long addr = b->args.start + ((unsigned long)i << PAGE_SHIFT);
-	u64 offset = hgm_private_offset(b->region, src);
+	u64 offset = hgm_pagemap_offset(src);
 	struct folio *dst;
 
 	dst = order && hgm_large_fails(b->region) ?
@@ -497,11 +497,6 @@ static long hgm_vma_to_ram(struct hgm_batch *b, struct hgm_region *region,
 
 /* ---- Ranges of a process */
 
-static bool hgm_user_range_ok(unsigned long start, unsigned long end)
-{
-	return PAGE_ALIGNED(start | end) && start < end && end <= TASK_SIZE;
-}
-
 /*
  * Batch by batch and mapping by mapping.  The lock is dropped between batches:
  * others want it, too.
@@ -601,34 +596,36 @@ EXPORT_SYMBOL_GPL(hgm_migrate_to_ram);
 /* ---- Ranges of VRAM */
 
 /* A batch of VRAM, whoever maps it: pages that left it, or an error. */
-static long hgm_evict_batch(struct hgm_batch *b, struct hgm_region *region, u64 offset)
+static long hgm_evict_batch(struct hgm_batch *b, struct hgm_region *region,
+			    unsigned long pfn, unsigned int npages)
 {
-	unsigned long pfn = page_to_pfn(region->private) + (offset >> PAGE_SHIFT);
 	long moved;
 	int err;
 
-	hgm_batch_begin(b, HGM_BATCH);
+	hgm_batch_begin(b, npages);
 	b->args.vma = NULL;
 	b->args.start = 0;
-	migrate_device_range(b->args.src, pfn, HGM_BATCH);
-	err = hgm_batch_to_ram(b, HGM_BATCH);
-	migrate_device_pages(b->args.src, b->args.dst, HGM_BATCH);
-	moved = hgm_batch_count(b, HGM_BATCH, region, HGM_MIGRATION_EVICT);
-	migrate_device_finalize(b->args.src, b->args.dst, HGM_BATCH);
+	migrate_device_range(b->args.src, pfn, npages);
+	err = hgm_batch_to_ram(b, npages);
+	migrate_device_pages(b->args.src, b->args.dst, npages);
+	moved = hgm_batch_count(b, npages, region, HGM_MIGRATION_EVICT);
+	migrate_device_finalize(b->args.src, b->args.dst, npages);
 	return moved ?: err;
 }
 
-long hgm_evict(struct hgm_region *region, u64 offset, u64 end, bool lost)
+static long hgm_evict_pfns(struct hgm_region *region, unsigned long pfn,
+			   unsigned long npages, bool lost)
 {
 	struct hgm_batch *b = hgm_batch_alloc(region, HGM_BATCH);
+	unsigned long end = pfn + npages, n;
 	long moved = 0, ret = 0;
 
 	if (!b)
 		return -ENOMEM;
 	b->lost = lost;
-	for (offset = ALIGN_DOWN(offset, HPAGE_PMD_SIZE); offset < end;
-	     offset += HPAGE_PMD_SIZE) {
-		ret = hgm_evict_batch(b, region, offset);
+	for (; pfn < end; pfn += n) {
+		n = min(end - pfn, (unsigned long)HGM_BATCH);
+		ret = hgm_evict_batch(b, region, pfn, n);
 		if (ret > 0)
 			moved += ret;
 		cond_resched();
@@ -636,6 +633,38 @@ long hgm_evict(struct hgm_region *region, u64 offset, u64 end, bool lost)
 	hgm_batch_free(b);
 	return moved ?: min(ret, 0L);
 }
+
+long hgm_evict(struct hgm_region *region, u64 offset, u64 end, bool lost)
+{
+	offset = ALIGN_DOWN(offset, HPAGE_PMD_SIZE);
+	end = ALIGN(end, HPAGE_PMD_SIZE);
+	return hgm_evict_pfns(region, page_to_pfn(region->private) + (offset >> PAGE_SHIFT),
+			      (end - offset) >> PAGE_SHIFT, lost);
+}
+
+/**
+ * hgm_pagemap_evict - move process memory out of pages that somebody else manages
+ * @hp: the pagemap
+ * @offset: bytes into the region
+ * @size: bytes; no large folio is partly in the range
+ * @lost: what cannot be copied to RAM becomes zeros, instead of staying: the device
+ *	goes away
+ *
+ * By the pages, for what a manager that goes by processes cannot: pages that a child
+ * of fork maps when its parent is gone.  The manager gets them back as if the mm had
+ * dropped them.  Context as hgm_evict_range().
+ *
+ * Return: how many pages moved, maybe 0; -EINVAL: outside; -EIO, -ENODEV, -ENOMEM:
+ * nothing moved for that reason.
+ */
+long hgm_pagemap_evict(struct hgm_pagemap *hp, u64 offset, u64 size, bool lost)
+{
+	if (!hgm_range_ok(offset, size, hp->region->desc.size))
+		return -EINVAL;
+	return hgm_evict_pfns(hp->region, PHYS_PFN(hp->pgmap.range.start + offset),
+			      size >> PAGE_SHIFT, lost);
+}
+EXPORT_SYMBOL_GPL(hgm_pagemap_evict);
 
 /**
  * hgm_evict_range - move all process memory out of a range of VRAM

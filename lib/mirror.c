@@ -215,6 +215,7 @@ EXPORT_SYMBOL_GPL(hgm_mirror_fini);
  * @HGM_NEED_NOTHING: nothing, or an error does
  * @HGM_NEED_ROUTE: a region is seen for the first time
  * @HGM_NEED_HOME: the device does not reach the pages: migrate them
+ * @HGM_NEED_FAULT: the same, and they are somebody else's: as the CPU would, by a fault
  * @HGM_NEED_WRITE: it may not write to them: hmm_range_fault() reports private pages
  *	of ours as they are, even if asked for writable ones.  They are shared since a
  *	fork, or the mapping is read only: the mm decides.
@@ -223,6 +224,7 @@ enum hgm_mirror_need {
 	HGM_NEED_NOTHING,
 	HGM_NEED_ROUTE,
 	HGM_NEED_HOME,
+	HGM_NEED_FAULT,
 	HGM_NEED_WRITE,
 };
 
@@ -261,8 +263,8 @@ static enum hgm_mirror_need hgm_mirror_need(struct hgm_mirror *m, unsigned long 
 	if (!known)
 		return HGM_NEED_ROUTE;
 	if (known->route == HGM_ROUTE_NONE ||
-	    hgm_private_offset(region, page) >= region->desc.visible_size)
-		return HGM_NEED_HOME;
+	    hgm_pagemap_offset(page) >= region->desc.visible_size)
+		return hgm_private_is_ours(page) ? HGM_NEED_HOME : HGM_NEED_FAULT;
 	return HGM_NEED_NOTHING;
 }
 
@@ -274,7 +276,7 @@ static struct page *hgm_mirror_alias(struct page *page)
 {
 	struct hgm_region *region = hgm_private_region(page);
 
-	return region->p2p + (hgm_private_offset(region, page) >> PAGE_SHIFT);
+	return region->p2p + (hgm_pagemap_offset(page) >> PAGE_SHIFT);
 }
 
 static int hgm_mirror_map_page(struct hgm_mirror *m, unsigned long i, unsigned long hmm_pfn,
@@ -363,16 +365,16 @@ static int hgm_mirror_learn_route(struct hgm_mirror *m, struct hgm_region *regio
 	return 0;
 }
 
-/* As a write of the CPU would: it brings the pages home, and copies what is shared. */
-static int hgm_mirror_fault_write(struct hgm_mirror *m, unsigned long start,
-				  unsigned long end)
+/* As the CPU would: it brings the pages home, and for a write copies what is shared. */
+static int hgm_mirror_fault(struct hgm_mirror *m, unsigned long start,
+			    unsigned long end, bool write)
 {
 	struct hmm_range range = {
 		.notifier = &m->notifier,
 		.start = start,
 		.end = end,
 		.hmm_pfns = m->pfns,
-		.default_flags = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE,
+		.default_flags = HMM_PFN_REQ_FAULT | (write ? HMM_PFN_REQ_WRITE : 0),
 	};
 	int err;
 
@@ -381,6 +383,17 @@ static int hgm_mirror_fault_write(struct hgm_mirror *m, unsigned long start,
 	err = hmm_range_fault(&range);
 	mmap_read_unlock(m->notifier.mm);
 	return err == -EBUSY ? 0 : err;
+}
+
+/* What the manager of those pages does not tell: count what was asked for. */
+static int hgm_mirror_fault_home(struct hgm_mirror *m, const struct hgm_mirror_todo *todo,
+				 unsigned long start, unsigned long end)
+{
+	int err = hgm_mirror_fault(m, start, end, false);
+
+	if (!err)
+		atomic64_add(todo->end - todo->first, &m->brought_home);
+	return err;
 }
 
 /* Without the lock */
@@ -394,7 +407,9 @@ static int hgm_mirror_do(struct hgm_mirror *m, const struct hgm_mirror_todo *tod
 	case HGM_NEED_ROUTE:
 		return hgm_mirror_learn_route(m, todo->region);
 	case HGM_NEED_WRITE:
-		return hgm_mirror_fault_write(m, start, end);
+		return hgm_mirror_fault(m, start, end, true);
+	case HGM_NEED_FAULT:
+		return hgm_mirror_fault_home(m, todo, start, end);
 	default:
 		moved = hgm_migrate_to_ram(todo->region, m->notifier.mm, start, end);
 		if (moved > 0)
@@ -411,6 +426,43 @@ static bool hgm_mirror_batch_mapped(struct hgm_mirror *m, unsigned long first,
 		if (!hgm_mirror_is_mapped(m, first + i))
 			return false;
 	return true;
+}
+
+static bool hgm_mirror_is_foreign(unsigned long hmm_pfn)
+{
+	return hmm_pfn & HMM_PFN_VALID && hgm_pagemap_find(hmm_pfn & ~HMM_PFN_FLAGS);
+}
+
+/*
+ * A walk of hmm_range_fault() sees the private pages of one owner, and brings home those
+ * of others.  So look first, without a fault, for those of foreign pagemaps, and leave
+ * them out then.  mmap_lock held.
+ */
+static int hgm_mirror_find(struct hmm_range *range)
+{
+	unsigned long n = (range->end - range->start) >> PAGE_SHIFT, next;
+	struct hmm_range look = *range;
+	int err;
+
+	if (!hgm_pagemap_any())
+		return hmm_range_fault(range);
+	look.dev_private_owner = hgm_pagemap_owner();
+	look.default_flags = 0;
+	err = hmm_range_fault(&look);
+	for (unsigned long i = 0; !err && i < n; i = next) {
+		bool foreign = hgm_mirror_is_foreign(range->hmm_pfns[i]);
+		struct hmm_range part = *range;
+
+		for (next = i + 1; next < n; next++)
+			if (hgm_mirror_is_foreign(range->hmm_pfns[next]) != foreign)
+				break;
+		part.start = range->start + (i << PAGE_SHIFT);
+		part.end = range->start + (next << PAGE_SHIFT);
+		part.hmm_pfns = range->hmm_pfns + i;
+		if (!foreign)
+			err = hmm_range_fault(&part);
+	}
+	return err;
 }
 
 /* -EAGAIN: something has changed meanwhile */
@@ -432,7 +484,7 @@ static int hgm_mirror_map_batch(struct hgm_mirror *m, unsigned long first,
 		return 0;
 	range.notifier_seq = mmu_interval_read_begin(range.notifier);
 	mmap_read_lock(m->notifier.mm);
-	err = hmm_range_fault(&range);
+	err = hgm_mirror_find(&range);
 	mmap_read_unlock(m->notifier.mm);
 	if (err)
 		return err == -EBUSY ? -EAGAIN : err;

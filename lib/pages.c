@@ -145,9 +145,13 @@ EXPORT_SYMBOL_GPL(hgm_region_vaddr);
  */
 u64 hgm_page_offset(const struct page *page)
 {
-	struct hgm_region *region = hgm_page_region(page);
+	struct hgm_pagemap *hp = hgm_pagemap_find(page_to_pfn(page));
+	struct hgm_region *region;
 	const struct page *first;
 
+	if (hp)
+		return PFN_PHYS(page_to_pfn(page)) - hp->pgmap.range.start;
+	region = hgm_page_region(page);
 	if (!region)
 		return U64_MAX;
 	first = is_device_private_page(page) ? region->private : region->p2p;

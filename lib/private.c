@@ -9,7 +9,6 @@
 #include <linux/device.h>
 #include <linux/export.h>
 #include <linux/hgm_migrate.h>
-#include <linux/ioport.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
@@ -81,7 +80,8 @@ static struct page *hgm_link_page(struct llist_node *link)
 /* Maybe in atomic context.  Of the folio only its size is looked at later. */
 static void hgm_private_folio_free(struct folio *folio)
 {
-	struct hgm_region *region = container_of(folio->pgmap, struct hgm_region, pgmap);
+	struct hgm_pagemap *hp = container_of(folio->pgmap, struct hgm_pagemap, pgmap);
+	struct hgm_region *region = hp->region;
 
 	if (llist_add(hgm_page_link(&folio->page), &region->freed))
 		queue_work(region->wq, &region->freed_work);
@@ -204,7 +204,7 @@ struct page *hgm_private_get(struct hgm_region *region, u64 offset, unsigned int
 		return NULL;
 	page = region->private + (offset >> PAGE_SHIFT);
 	/* not by page_folio(): it may have been the tail of another folio */
-	zone_device_page_init(page, &region->pgmap, order);
+	zone_device_page_init(page, &region->pagemap.pgmap, order);
 	if (order)
 		folio_set_large_rmappable(page_folio(page));
 	hgm_region_exit(idx);
@@ -401,8 +401,6 @@ static int hgm_chunks_create(struct hgm_region *region)
 
 int hgm_private_create(struct hgm_region *region)
 {
-	struct dev_pagemap *pgmap = &region->pgmap;
-	void *ret;
 	int err;
 
 	if (!(region->desc.flags & HGM_F_PRIVATE))
@@ -410,32 +408,14 @@ int hgm_private_create(struct hgm_region *region)
 	err = hgm_chunks_create(region);
 	if (err)
 		return err;
-	region->res = request_free_mem_region(&iomem_resource, region->desc.size,
-					      region->name);
-	if (IS_ERR(region->res)) {
-		err = PTR_ERR(region->res);
-		goto err_chunks;
+	err = hgm_pagemap_make(&region->pagemap, region, &hgm_private_pgmap_ops,
+			       hgm_region_owner(region));
+	if (err) {
+		kvfree(region->chunk_uses);
+		return err;
 	}
-	pgmap->type = MEMORY_DEVICE_PRIVATE;
-	pgmap->range.start = region->res->start;
-	/* request_free_mem_region() may have rounded the size up */
-	pgmap->range.end = region->res->start + region->desc.size - 1;
-	pgmap->nr_range = 1;
-	pgmap->ops = &hgm_private_pgmap_ops;
-	pgmap->owner = hgm_region_owner(region);
-	ret = memremap_pages(pgmap, dev_to_node(region->dev));
-	if (IS_ERR(ret)) {
-		err = PTR_ERR(ret);
-		goto err_res;
-	}
-	region->private = pfn_to_page(PHYS_PFN(pgmap->range.start));
+	region->private = pfn_to_page(PHYS_PFN(region->pagemap.pgmap.range.start));
 	return 0;
-
-err_res:
-	release_mem_region(region->res->start, resource_size(region->res));
-err_chunks:
-	kvfree(region->chunk_uses);
-	return err;
 }
 
 void hgm_private_destroy(struct hgm_region *region)
@@ -444,8 +424,7 @@ void hgm_private_destroy(struct hgm_region *region)
 		return;
 	hgm_region_drain(region);
 	region->private = NULL;
-	memunmap_pages(&region->pgmap);
-	release_mem_region(region->res->start, resource_size(region->res));
+	hgm_pagemap_unmake(&region->pagemap);
 	kvfree(region->chunk_uses);
 }
 

@@ -391,7 +391,10 @@ struct hgm_region *hgm_page_region(const struct page *page)
 {
 	struct hgm_region *region;
 	unsigned long pfn = page_to_pfn(page);
+	struct hgm_pagemap *hp = hgm_pagemap_find(pfn);
 
+	if (hp)
+		return hp->region;
 	guard(mutex)(&hgm_regions_lock);
 	list_for_each_entry(region, &hgm_regions, node) {
 		if (region->p2p && pfn >= page_to_pfn(region->p2p) &&

@@ -8,8 +8,7 @@
 #define _LINUX_HGM_MIGRATE_H
 
 #include <linux/hgm_alloc.h>
-
-struct mm_struct;
+#include <linux/mm.h>
 
 /**
  * enum hgm_where - one end of a copy
@@ -69,6 +68,20 @@ struct hgm_copy {
  *
  * Two pages of one batch may be of different regions; each is copied by its own.
  */
+
+/**
+ * hgm_user_range_ok - can it be a range of process memory?
+ * @start: address
+ * @end: address after the last byte
+ *
+ * Any context.
+ *
+ * Return: true if it is page aligned, not empty, and of user space.
+ */
+static inline bool hgm_user_range_ok(unsigned long start, unsigned long end)
+{
+	return PAGE_ALIGNED(start | end) && start < end && end <= TASK_SIZE;
+}
 
 long hgm_migrate_to_vram(struct hgm_region *region, struct mm_struct *mm,
 			 unsigned long start, unsigned long end);

@@ -29,6 +29,7 @@ struct hmm_range;
  * the device has stopped.  The next access of the device then has to fault, and
  * hgm_mirror_map() makes the mapping anew.
  *
+ * Pages that another manager has in a region (hgm_pagemap.h) are treated alike.
  * Pages of regions with %HGM_F_ALONE, and those of other drivers, are brought home.
  */
 
