@@ -58,6 +58,7 @@ void drm_hgm_bo_destroy(struct ttm_buffer_object *tbo)
 	}
 	drm_hgm_import_release(bo);
 	drm_gem_object_release(&tbo->base);
+	drm_hgm_devmem_free(bo->devmem);
 	kfree(bo);
 }
 

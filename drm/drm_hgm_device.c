@@ -96,7 +96,7 @@ void drm_hgm_walk_bos(struct drm_hgm_device *hdev, drm_hgm_bo_fn fn, void *arg)
 
 static void drm_hgm_unplug_bo(struct drm_hgm_bo *bo, void *arg)
 {
-	/* the library has given up all of those */
+	/* the library, or drm_pagemap, has given up all of those */
 	if (!bo->chunk)
 		drm_hgm_bo_drop(bo);
 }
@@ -130,6 +130,8 @@ void drm_hgm_device_unplug(struct drm_hgm_device *hdev)
 	WRITE_ONCE(hdev->unplugged, true);
 	drm_hgm_shrinker_fini(hdev);
 	hgm_region_drain(hdev->region);
+	if (hdev->pagemap)
+		drm_hgm_pagemap_drain(hdev->pagemap);
 	drm_hgm_walk_bos(hdev, drm_hgm_unplug_bo, NULL);
 	/* ghosts and zombies go when their fences have signalled */
 	while (drm_hgm_has_memory(hdev)) {
@@ -217,6 +219,7 @@ int drm_hgm_device_init(struct drm_hgm_device *hdev, struct drm_device *drm,
 	if (flags & ~DRM_HGM_CPU_COPY)
 		return -EINVAL;
 	drm_hgm_fields_init(hdev, drm, region);
+	hdev->cpu_copy = flags & DRM_HGM_CPU_COPY;
 	err = drm_gem_huge_mnt_create(drm, "within_size");
 	if (err)
 		drm_dbg(drm, "no large folios for system memory (%d)\n", err);

@@ -173,5 +173,36 @@ static inline bool drm_hgm_tbo_is_ours(struct ttm_buffer_object *tbo)
 /* drm_hgm_svm.c */
 void drm_hgm_chunk_put_work(struct work_struct *work);
 int drm_hgm_chunk_move(struct drm_hgm_bo *bo, struct ttm_resource *new_mem);
+struct drm_hgm_bo *drm_hgm_chunk_create(struct drm_hgm_device *hdev, u64 size);
+int drm_hgm_chunk_place(struct drm_hgm_bo *bo);
+
+/* drm_hgm_devmem.c */
+
+/**
+ * struct drm_hgm_devmem - VRAM of drm_pagemap
+ * @base: base class
+ * @bo: the buffer object that has the VRAM; drm_pagemap holds a reference on it from
+ *	drm_pagemap_migrate_to_devmem() until it has released all pages
+ * @dpm: whose
+ */
+struct drm_hgm_devmem {
+	struct drm_pagemap_devmem base;
+	struct drm_hgm_bo *bo;
+	struct drm_hgm_pagemap *dpm;
+};
+
+struct drm_hgm_bo *drm_hgm_devmem_create(struct drm_hgm_pagemap *dpm,
+					 struct mm_struct *mm, u64 size);
+void drm_hgm_devmem_free(struct drm_hgm_devmem *dm);
+int drm_hgm_devmem_evict(struct drm_hgm_bo *bo, bool lost);
+
+/* drm_hgm_pagemap.c */
+
+/* What &drm_pagemap_addr.addr is: offset in the region, address on the bus, DMA address */
+#define DRM_HGM_OWN_VRAM	DRM_INTERCONNECT_DRIVER
+#define DRM_HGM_PEER_BUS	(DRM_INTERCONNECT_DRIVER + 1)
+#define DRM_HGM_PEER_HOST	(DRM_INTERCONNECT_DRIVER + 2)
+
+void drm_hgm_pagemap_drain(struct drm_hgm_pagemap *dpm);
 
 #endif /* DRM_HGM_INTERNAL_H */

@@ -23,8 +23,11 @@ static unsigned long drm_hgm_chunk_index(u64 offset)
 	return offset / HGM_CHUNK;
 }
 
-/* Peers want it in the window; but nobody is evicted from there for that alone. */
-static int drm_hgm_chunk_place(struct drm_hgm_bo *bo)
+/*
+ * One piece of VRAM, aligned to its size.  Peers want it in the window; but nobody is
+ * evicted from there for that alone.
+ */
+static int drm_hgm_chunk_validate(struct drm_hgm_bo *bo)
 {
 	struct drm_hgm_vram *vram = &drm_hgm_bo_device(bo)->vram;
 	struct ttm_operation_ctx ctx = { .interruptible = true };
@@ -49,9 +52,26 @@ static int drm_hgm_chunk_place(struct drm_hgm_bo *bo)
 	return left < 0 ? left : 0;
 }
 
-static struct drm_hgm_bo *drm_hgm_chunk_create(struct drm_hgm_device *hdev)
+/* -ENOSPC also if nothing may go to VRAM any more.  Reservation lock held. */
+int drm_hgm_chunk_place(struct drm_hgm_bo *bo)
 {
-	struct drm_hgm_bo *bo = drm_hgm_bo_alloc(hdev, HGM_CHUNK);
+	struct drm_hgm_device *hdev = drm_hgm_bo_device(bo);
+	int err;
+
+	/* before the flags are looked at: see drm_hgm_device_freeze() */
+	drm_hgm_bo_list(hdev, bo);
+	if (READ_ONCE(hdev->unplugged) || drm_hgm_device_frozen(hdev))
+		return -ENOSPC;
+	err = drm_hgm_chunk_validate(bo);
+	if (!err)
+		WRITE_ONCE(bo->place, DRM_HGM_PLACE_VRAM);
+	return err;
+}
+
+/* A buffer object of a power of two of bytes for process memory; on success reserved */
+struct drm_hgm_bo *drm_hgm_chunk_create(struct drm_hgm_device *hdev, u64 size)
+{
+	struct drm_hgm_bo *bo = drm_hgm_bo_alloc(hdev, size);
 	int err;
 
 	if (!bo)
@@ -74,28 +94,21 @@ static struct drm_hgm_bo *drm_hgm_chunk_create(struct drm_hgm_device *hdev)
  */
 int drm_hgm_chunk_alloc(struct drm_hgm_device *hdev)
 {
-	struct drm_hgm_bo *bo = drm_hgm_chunk_create(hdev);
+	struct drm_hgm_bo *bo = drm_hgm_chunk_create(hdev, HGM_CHUNK);
 	u64 offset;
 	int err;
 
 	if (IS_ERR(bo))
 		return PTR_ERR(bo);
-	/* before the flags are looked at: see drm_hgm_device_freeze() */
-	drm_hgm_bo_list(hdev, bo);
-	if (READ_ONCE(hdev->unplugged) || drm_hgm_device_frozen(hdev))
-		err = -ENOSPC;
-	else
-		err = drm_hgm_chunk_place(bo);
+	err = drm_hgm_chunk_place(bo);
 	if (!err) {
 		/* the buddy aligns what is contiguous and a power of two */
 		offset = drm_hgm_bo_vram_offset(bo);
 		err = xa_err(xa_store(&hdev->chunks, drm_hgm_chunk_index(offset), bo,
 				      GFP_KERNEL));
 	}
-	if (!err) {
-		WRITE_ONCE(bo->place, DRM_HGM_PLACE_VRAM);
+	if (!err)
 		hgm_chunk_give(hdev->region, offset);
-	}
 	ttm_bo_unreserve(&bo->tbo);
 	if (err)
 		drm_hgm_bo_put(bo);
@@ -124,6 +137,16 @@ void drm_hgm_chunk_free(struct drm_hgm_device *hdev, u64 offset)
 }
 EXPORT_SYMBOL_GPL(drm_hgm_chunk_free);
 
+static int drm_hgm_chunk_evict(struct drm_hgm_bo *bo, u64 offset)
+{
+	struct drm_hgm_device *hdev = drm_hgm_bo_device(bo);
+	int err = hgm_chunk_evict(hdev->region, offset, DRM_HGM_CHUNK_WAIT_MS);
+
+	if (!err)
+		drm_hgm_chunk_free(hdev, offset);
+	return err;
+}
+
 /* A move of a chunk: into VRAM when it is made, and once out of it. */
 int drm_hgm_chunk_move(struct drm_hgm_bo *bo, struct ttm_resource *new_mem)
 {
@@ -132,11 +155,10 @@ int drm_hgm_chunk_move(struct drm_hgm_bo *bo, struct ttm_resource *new_mem)
 	int err;
 
 	if (old && old->mem_type == TTM_PL_VRAM) {
-		err = hgm_chunk_evict(drm_hgm_bo_device(bo)->region, offset,
-				      DRM_HGM_CHUNK_WAIT_MS);
+		err = bo->devmem ? drm_hgm_devmem_evict(bo, false) :
+		      drm_hgm_chunk_evict(bo, offset);
 		if (err)
 			return err;
-		drm_hgm_chunk_free(drm_hgm_bo_device(bo), offset);
 		WRITE_ONCE(bo->place, 0);
 	}
 	ttm_bo_move_null(&bo->tbo, new_mem);

@@ -7,11 +7,13 @@
 #ifndef _DRM_HGM_H_
 #define _DRM_HGM_H_
 
+#include <drm/drm_pagemap.h>
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_device.h>
 #include <drm/ttm/ttm_resource.h>
 
 #include <linux/gpu_buddy.h>
+#include <linux/hgm_pagemap.h>
 #include <linux/hgm_peer.h>
 #include <linux/hgm_release.h>
 
@@ -19,6 +21,7 @@ struct dma_buf;
 struct drm_file;
 struct drm_printer;
 struct drm_hgm_device;
+struct drm_hgm_devmem;
 struct shrinker;
 
 /**
@@ -133,11 +136,13 @@ struct drm_hgm_device {
 	/* private: */
 	spinlock_t bos_lock;		/* guards @bos; leaf */
 	struct list_head bos;
+	bool cpu_copy;			/* %DRM_HGM_CPU_COPY; constant */
 	bool unplugged;			/* written once; tested under dma_resv */
 	atomic_t frozen;		/* nothing goes to VRAM; tested likewise */
 	struct mutex unplug_lock;	/* makes unplug happen once */
 
 	struct xarray chunks;		/* of process memory, by index in VRAM */
+	struct drm_hgm_pagemap *pagemap;	/* or NULL; written before use */
 
 	struct shrinker *shrinker;
 	atomic_long_t populated;	/* pages */
@@ -171,6 +176,7 @@ struct drm_hgm_bo {
 	int error;
 	/* private: below, under dma_resv unless said otherwise */
 	bool chunk;			/* of process memory, see drm_hgm_svm.c; constant */
+	struct drm_hgm_devmem *devmem;	/* and of drm_pagemap; constant */
 	struct work_struct put_work;	/* drops the reference of a chunk */
 	bool peers_ready;
 	bool sync;			/* the move in progress is synchronous */
@@ -297,6 +303,68 @@ void drm_hgm_move_notify(struct drm_hgm_bo *bo, enum hgm_revoke_cause cause);
 /* drm_hgm_svm.c */
 int drm_hgm_chunk_alloc(struct drm_hgm_device *hdev);
 void drm_hgm_chunk_free(struct drm_hgm_device *hdev, u64 offset);
+
+/* drm_hgm_pagemap.c */
+
+/**
+ * DOC: drm_pagemap
+ *
+ * A driver that has drm_pagemap and drm_gpusvm, as xe has, keeps them: they decide what
+ * of a process goes to VRAM and when.  drm_hgm_pagemap_init() gives them pages that
+ * peers of any driver reach in VRAM, and writes the rest of what such a driver writes:
+ * the operations of the pagemap and of its allocations.  VRAM comes from TTM, one buffer
+ * object for each piece of up to 2 MiB, so it is evicted as buffers are; copies go by
+ * &hgm_region_ops.copy.
+ *
+ * drm_pagemap_populate_mm() moves each piece as a whole or not at all, and of anonymous
+ * memory only.  A piece that is partly in VRAM of the same device, or of another one
+ * with such a pagemap, comes from there by the engine; what neither can give (no route,
+ * pages of hgm_migrate_to_vram(), a race) goes by RAM.
+ *
+ * drm_pagemap_evict_to_ram() does not help when the process that had the memory first is
+ * gone and a child of it still maps the pages: then they are evicted by
+ * hgm_pagemap_evict().
+ */
+
+/* More devices than will exchange pages with one */
+#define DRM_HGM_PAGEMAP_PEERS	8
+
+/**
+ * struct drm_hgm_pagemap - VRAM of a device for drm_pagemap
+ * @base: base class; alive between drm_hgm_pagemap_get() and the last
+ *	drm_pagemap_put()
+ * @hdev: the device
+ * @used: pages of VRAM that drm_pagemap has now
+ * @to_vram: pages that the engine has copied there
+ * @to_ram: pages that it has copied out of there, to RAM or to a peer's VRAM
+ */
+struct drm_hgm_pagemap {
+	struct drm_pagemap base;
+	struct drm_hgm_device *hdev;
+	atomic_long_t used;
+	atomic64_t to_vram;
+	atomic64_t to_ram;
+	/* private: */
+	struct hgm_pagemap pages;
+	struct mutex lock;		/* makes @base alive again once */
+	bool alive;			/* @base has not been destroyed */
+	wait_queue_head_t wait;		/* for @alive and @used */
+	spinlock_t peers_lock;		/* guards all below; leaf */
+	struct device *stranger;	/* was met, and is no peer yet */
+	struct drm_hgm_pagemap_peer {
+		struct device *dev;
+		enum hgm_route route;
+	} peers[DRM_HGM_PAGEMAP_PEERS];
+	unsigned int nr_peers;
+};
+
+int drm_hgm_pagemap_init(struct drm_hgm_pagemap *dpm, struct drm_hgm_device *hdev);
+struct drm_pagemap *drm_hgm_pagemap_get(struct drm_hgm_pagemap *dpm);
+int drm_hgm_pagemap_add_peer(struct drm_hgm_pagemap *dpm, struct device *dev);
+long drm_hgm_pagemap_resident(struct drm_hgm_pagemap *dpm, struct mm_struct *mm,
+			      unsigned long start, unsigned long end);
+int drm_hgm_pagemap_to_ram(struct mm_struct *mm, unsigned long start,
+			   unsigned long end);
 
 /* drm_hgm_gem.c */
 extern const struct drm_gem_object_funcs drm_hgm_gem_funcs;

@@ -28,6 +28,10 @@ kernel_use() {
 		--bind "$KERNEL_ARTEFACT:/usr/src/hgm-kernel")
 	KARGS=(CONFIG_HGM_KUNIT_TEST=y CONFIG_DRM_HGM_KUNIT_TEST=y
 		CONFIG_INFINIBAND_HGM_KUNIT_TEST=y)
-	[ -z "${HGM_COVERAGE-}" ] || KARGS+=(CONFIG_GCOV_KERNEL=y GCOV_PROFILE=y
-		"KBUILD_EXTRA_SYMBOLS=$KOUT/gcov/Module.symvers")
+	local symvers=$KOUT/gpusvm/Module.symvers
+	if [ -n "${HGM_COVERAGE-}" ]; then
+		KARGS+=(CONFIG_GCOV_KERNEL=y GCOV_PROFILE=y)
+		symvers+=" $KOUT/gcov/Module.symvers"
+	fi
+	KARGS+=("KBUILD_EXTRA_SYMBOLS=$symvers")
 }
