@@ -15,6 +15,7 @@ struct hgm_rng rng;
 uint64_t seed;
 bool hgm_late_expected;
 bool hgm_need_nics;
+const char *hgm_variant;
 
 static const char *seed_given;
 
@@ -193,7 +194,7 @@ void hgm_run_begin(void)
 	/* importers of a test that failed before us */
 	if (hgm_module_loaded("hgm_test"))
 		igt_assert_eq(hgm_module_unload("hgm_test"), 0);
-	igt_assert_eq(hgm_gpu_cpu_copy(false), 0);
+	igt_assert_eq(hgm_gpu_variant(hgm_variant), 0);
 	hgm_open_devices();
 	hgm_reset_injections();
 	clear_oracle();

@@ -28,8 +28,9 @@ extern struct hgm_gpu gpu[HGM_TEST_GPUS];
 extern struct hgm_nic nic[HGM_TEST_NICS];
 extern struct hgm_rng rng;
 extern uint64_t seed;
-extern bool hgm_late_expected; /* set by the positive control */
-extern bool hgm_need_nics;     /* set by tests with NICs: they take long to open */
+extern bool hgm_late_expected;	/* set by the positive control */
+extern bool hgm_need_nics;	/* set by tests with NICs: they take long to open */
+extern const char *hgm_variant; /* of refgpu, see hgm_gpu_variant() */
 
 extern const struct option hgm_options[];
 extern const char hgm_help[];

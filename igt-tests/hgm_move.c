@@ -224,7 +224,7 @@ static void test_cpu_copy(void)
 	uint32_t handle;
 
 	hgm_close_devices();
-	igt_assert_eq(hgm_gpu_cpu_copy(true), 0);
+	igt_assert_eq(hgm_gpu_variant("cpu_copy"), 0);
 	hgm_open_devices();
 	handle = hgm_bo(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM);
 	igt_assert_eq(hgm_bo_fill_seq(gpu[0].fd, handle, 0, SIZE, PATTERN, 7), 0);
@@ -237,7 +237,7 @@ static void test_cpu_copy(void)
 	igt_assert_eq(hgm_gpu_info(gpu[0].fd, &info), 0);
 	igt_assert_f(info.copy_bytes < SIZE, "the engine has copied\n");
 	hgm_close_devices();
-	igt_assert_eq(hgm_gpu_cpu_copy(false), 0);
+	igt_assert_eq(hgm_gpu_variant(NULL), 0);
 	hgm_open_devices();
 }
 

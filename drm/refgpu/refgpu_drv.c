@@ -25,6 +25,11 @@ bool refgpu_no_oracle;
 module_param_named(test_no_oracle, refgpu_no_oracle, bool, 0644);
 MODULE_PARM_DESC(test_no_oracle, "Do not tell the device which VRAM is free");
 
+bool refgpu_drm_pagemap;
+module_param_named(drm_pagemap, refgpu_drm_pagemap, bool, 0644);
+MODULE_PARM_DESC(drm_pagemap,
+		 "Migrate process memory by drm_pagemap, for devices added from now on");
+
 unsigned int refgpu_job_timeout_ms = 2000;
 module_param_named(job_timeout_ms, refgpu_job_timeout_ms, uint, 0444);
 MODULE_PARM_DESC(job_timeout_ms,

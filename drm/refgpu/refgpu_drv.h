@@ -148,6 +148,7 @@ struct refgpu_inject {
  * struct refgpu_device - a GPU
  * @drm: base class
  * @hdev: TTM and friends
+ * @pagemap: of drm_pagemap, if &drm_hgm_device.pagemap is set
  * @region: the VRAM
  * @pdev: the PCI device
  * @regs: BAR 0
@@ -162,6 +163,7 @@ struct refgpu_inject {
 struct refgpu_device {
 	struct drm_device drm;
 	struct drm_hgm_device hdev;
+	struct drm_hgm_pagemap pagemap;
 	struct hgm_region *region;
 	struct pci_dev *pdev;
 	void __iomem *regs;
@@ -181,6 +183,7 @@ static inline struct refgpu_device *to_refgpu(struct drm_device *drm)
 
 extern bool refgpu_cpu_copy;
 extern bool refgpu_no_oracle;
+extern bool refgpu_drm_pagemap;
 extern unsigned int refgpu_job_timeout_ms;
 
 /* refgpu_hgm.c */

@@ -83,10 +83,12 @@ int refgpu_hgm_init(struct refgpu_device *rdev)
 	struct hgm_region_desc desc = {
 		.size = readq(rdev->regs + REFGPU_REG_VRAM_SIZE),
 		.visible_size = readq(rdev->regs + REFGPU_REG_VISIBLE_SIZE),
-		.flags = HGM_F_ALL,
+		/* device-private pages are drm_pagemap's, or the library's */
+		.flags = refgpu_drm_pagemap ? HGM_F_P2PDMA : HGM_F_ALL,
 		.ops = refgpu_cpu_copy ? &refgpu_region_ops_cpu : &refgpu_region_ops,
 		.priv = rdev,
 	};
+	int err;
 
 	spin_lock_init(&rdev->oracle_lock);
 	rdev->region = devm_hgm_pci_region_create(rdev->pdev, REFGPU_BAR_VRAM, 0, &desc);
@@ -95,8 +97,11 @@ int refgpu_hgm_init(struct refgpu_device *rdev)
 				     "cannot register %llu MiB of VRAM\n",
 				     desc.size / SZ_1M);
 	refgpu_oracle_release_all(rdev);
-	return drm_hgm_device_init(&rdev->hdev, &rdev->drm, rdev->region,
-				   refgpu_cpu_copy ? DRM_HGM_CPU_COPY : 0);
+	err = drm_hgm_device_init(&rdev->hdev, &rdev->drm, rdev->region,
+				  refgpu_cpu_copy ? DRM_HGM_CPU_COPY : 0);
+	if (!err && !(desc.flags & HGM_F_PRIVATE))
+		err = drm_hgm_pagemap_init(&rdev->pagemap, &rdev->hdev);
+	return err;
 }
 
 struct drm_gem_object *refgpu_prime_import(struct drm_device *drm,

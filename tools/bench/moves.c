@@ -45,7 +45,7 @@ static int measure(bool cpu, uint64_t seed, struct speed s[2])
 {
 	struct hgm_gpu gpu;
 	uint32_t handle, crc;
-	int ret = hgm_gpu_cpu_copy(cpu);
+	int ret = hgm_gpu_variant(cpu ? "cpu_copy" : NULL);
 
 	if (!ret)
 		ret = hgm_gpu_open(&gpu, 0);
@@ -72,7 +72,7 @@ int bench_moves(uint64_t seed)
 
 	if (!ret)
 		ret = measure(false, seed, engine);
-	hgm_gpu_cpu_copy(false);
+	hgm_gpu_variant(NULL);
 	if (ret) {
 		fprintf(stderr, "hgm-bench: moves: %s\n", strerror(-ret));
 		return ret;

@@ -108,20 +108,41 @@ void hgm_gpu_close(struct hgm_gpu *gpu)
 	gpu->fd = -1;
 }
 
-/* A parameter that is read when the driver loads: nobody may use the GPUs */
-int hgm_gpu_cpu_copy(bool on)
+/* 1 if the driver was loaded as that variant, 0 if not, or a negative errno */
+static int is_variant(const char *variant)
 {
-	static const char param[] = "/sys/module/refgpu/parameters/cpu_copy";
-	char now[8];
-	int tries = 100, ret = hgm_file_read(param, now, sizeof(now));
+	static const char *const params[] = { "cpu_copy", "drm_pagemap" };
+	char path[HGM_PATH], now[8];
 
-	if (ret || (now[0] == 'Y') == on)
-		return ret;
+	for (unsigned int i = 0; i < HGM_ARRAY_SIZE(params); i++) {
+		bool want = variant && !strcmp(variant, params[i]);
+		int ret;
+
+		snprintf(path, sizeof(path), "/sys/module/refgpu/parameters/%s", params[i]);
+		ret = hgm_file_read(path, now, sizeof(now));
+		if (ret)
+			return ret;
+		if ((now[0] == 'Y') != want)
+			return 0;
+	}
+	return 1;
+}
+
+/* A parameter that is read when the driver loads: nobody may use the GPUs */
+int hgm_gpu_variant(const char *variant)
+{
+	int tries = 100, ret = is_variant(variant);
+	char params[32] = "";
+
+	if (ret)
+		return ret < 0 ? ret : 0;
 	/* what the last user left behind may take a moment */
 	do {
 		ret = hgm_module_unload("refgpu");
 	} while (ret && tries-- && (hgm_sleep_us(50000), true));
-	return ret ? ret : hgm_module_load("refgpu", on ? "cpu_copy=1" : "");
+	if (variant)
+		snprintf(params, sizeof(params), "%s=1", variant);
+	return ret ? ret : hgm_module_load("refgpu", params);
 }
 
 int hgm_gpu_inject(const struct hgm_gpu *gpu, const char *file, uint64_t value)

@@ -94,7 +94,9 @@ int hgm_gpu_count(void);
 int hgm_gpu_open(struct hgm_gpu *gpu, int n);
 void hgm_gpu_close(struct hgm_gpu *gpu);
 int hgm_gpu_reopen(const struct hgm_gpu *gpu);
-int hgm_gpu_cpu_copy(bool on);
+
+/* Load the driver with one of its parameters on, "cpu_copy" or "drm_pagemap", or NULL */
+int hgm_gpu_variant(const char *variant);
 int hgm_gpu_inject(const struct hgm_gpu *gpu, const char *file, uint64_t value);
 int hgm_gpu_stat(const struct hgm_gpu *gpu, const char *key, uint64_t *value);
 int hgm_gpu_revoke_latency(const struct hgm_gpu *gpu, uint64_t *count,
