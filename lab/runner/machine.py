@@ -78,14 +78,20 @@ def devices(opt):
             port += ",acs=off"
         args += ["-device", "pcie-root-port,id=rp0,bus=pcie.0,chassis=1,slot=1,addr=10.0",
                  "-device", "x3130-upstream,id=up0,bus=rp0"]
-    for i, (ident, kind) in enumerate((("gpu0", "gpu"), ("gpu1", "gpu"),
-                                       ("nic0", "nic"), ("nic1", "nic"))):
+    kinds = [("gpu0", "gpu"), ("gpu1", "gpu"), ("nic0", "nic"), ("nic1", "nic")]
+    if opt.nvme:
+        kinds.append(("nvme0", "nvme"))
+    for i, (ident, kind) in enumerate(kinds):
         if opt.topology == "switch":
             args += ["-device", f"{port},id=port{i},bus=up0,chassis=2,slot={i}"
                      + extra(opt, f"port{i}", "port")]
         else:
             args += ["-device", f"pcie-root-port,id=port{i},bus=pcie.0,chassis=1,"
                      f"slot={i + 1},addr={0x10 + i:x}.0" + extra(opt, f"port{i}", "port")]
+        if kind == "nvme":
+            args += ["-device", f"nvme,id={ident},serial=hgm-{ident},drive={ident},"
+                     f"bus=port{i}" + extra(opt, ident, kind)]
+            continue
         own = ",vram=256M,visible=256M" if kind == "gpu" else ""
         # A property given twice would be an error: the caller's wins.
         more = extra(opt, ident, kind)
@@ -133,7 +139,7 @@ def command_line(opt, run):
     args += disk("root", f"{opt.root}/root.sqfs")
     args += disk("payload", run.path("payload.sqfs"))
     if opt.swap:
-        args += disk("swap", run.swap(opt.swap), readonly=False)
+        args += disk("swap", run.blank("swap", opt.swap), readonly=False)
     for name in ("out", "result", "qmp"):
         args += port(name, f"socket,fd={run.guest_fd(name)}", f"hgm.{name}")
     args += ["-chardev", f"socket,id=mon,fd={run.guest_fd('monitor')}",
@@ -147,4 +153,8 @@ def command_line(opt, run):
         args += ["-object", f"memory-backend-ram,id=shm{i},size={size},share=on",
                  "-device", f"ivshmem-plain,id=ivshmem{i},memdev=shm{i}"]
     args += devices(opt)
+    if opt.nvme:
+        args += ["-drive", f"if=none,id=nvme0,file={run.blank('nvme', opt.nvme)},"
+                 "format=raw,cache=unsafe",
+                 "-trace", "pci_nvme_map_addr", "-D", run.path("nvme.trace")]
     return args + opt.qemu_arg

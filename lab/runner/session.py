@@ -34,11 +34,12 @@ class Session:
     def guest_fd(self, name):
         return self.theirs[name].fileno()
 
-    def swap(self, size):
+    def blank(self, name, size):
+        """The image of an empty disk."""
         unit = {"M": 20, "G": 30}[size[-1]]
-        with open(self.path("swap"), "wb") as f:
+        with open(self.path(name), "wb") as f:
             f.truncate(int(size[:-1]) << unit)
-        return self.path("swap")
+        return self.path(name)
 
     def run(self, command):
         """Run to the end; returns the command's status in the guest."""

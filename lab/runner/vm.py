@@ -33,6 +33,9 @@ def options():
                         "e.g. gpu:latency-us-per-mib=50")
     p.add_argument("--ivshmem", default="64M", metavar="SIZE[,SIZE...]",
                    help="an ivshmem device of each size; 0: none")
+    p.add_argument("--nvme", metavar="SIZE",
+                   help="an NVMe disk beside the hgm devices; what it does DMA to is "
+                        "logged in nvme.trace")
     p.add_argument("--iommu", choices=("none", "intel"), default="none")
     p.add_argument("--qemu-arg", action="append", default=[], metavar="ARG")
     p.add_argument("--qmp", action="store_true",
