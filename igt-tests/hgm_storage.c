@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "hgm_igt.h"
+#include "uring.h"
 
 IGT_TEST_DESCRIPTION("Check O_DIRECT between disks and VRAM");
 
@@ -130,6 +131,35 @@ static void test_vectors(void)
 	unmapped(p, handle);
 }
 
+/* Many requests at once, of pieces in any order */
+static void test_uring(void)
+{
+	enum { PIECES = 32 };
+	const uint32_t piece = SIZE / PIECES;
+	struct uring u;
+	uint32_t handle;
+	uint8_t *p = mapped(&handle);
+
+	uring_init(&u, PIECES);
+	put_on_disk(6);
+	for (unsigned int i = 0; i < PIECES; i++) {
+		uint64_t at = (uint64_t)(i * 5 % PIECES) * piece;
+
+		uring_add(&u, disk, false, p + at, piece, at);
+	}
+	igt_assert_eq_s64(uring_run(&u), (int64_t)SIZE);
+	hgm_bo_assert_at(gpu[0].fd, handle, REFGPU_PLACE_VRAM);
+	hgm_bo_assert_seq(gpu[0].fd, handle, SIZE, 6, 0);
+	igt_assert_eq(hgm_bo_fill_seq(gpu[0].fd, handle, 0, SIZE, 7, 0), 0);
+	for (unsigned int i = 0; i < PIECES; i++)
+		uring_add(&u, disk, true, p + (uint64_t)i * piece, piece, (uint64_t)i * piece);
+	igt_assert_eq_s64(uring_run(&u), (int64_t)SIZE);
+	assert_on_disk(7);
+	tell(2 * SIZE);
+	uring_fini(&u);
+	unmapped(p, handle);
+}
+
 struct mover {
 	uint32_t handle;
 	_Atomic bool stop;
@@ -234,6 +264,7 @@ static const struct hgm_subtest subtests[] = {
 	{ "read", "Check a disk that reads into VRAM", test_read },
 	{ "write", "Check a disk that writes from VRAM", test_write },
 	{ "vectors", "Check VRAM and RAM in one request", test_vectors },
+	{ "uring", "Check many requests at once by io_uring", test_uring },
 	{ "moving", "Check requests while the buffer moves", test_moving },
 	{ "refused", "Check a disk whose driver cannot", test_refused },
 	{ "no-route", "Check a disk that does not reach the GPU", test_no_route },
