@@ -71,17 +71,46 @@ EXPORT_SYMBOL_GPL(hgm_range_correct);
 
 static bool hgm_mirror_is_mapped(const struct hgm_mirror *m, unsigned long i)
 {
-	return m->map.pfn_list[i] & HMM_PFN_DMA_MAPPED;
+	return m->map.pfn_list[i] & HMM_PFN_DMA_MAPPED || test_bit(i, m->is_own);
+}
+
+static bool hgm_mirror_is_ready(const struct hgm_mirror *m, unsigned long i, bool write)
+{
+	return hgm_mirror_is_mapped(m, i) &&
+	       (!write || m->map.pfn_list[i] & HMM_PFN_WRITE);
+}
+
+static bool hgm_mirror_is_ram(const struct hgm_mirror *m, unsigned long i)
+{
+	return !test_bit(i, m->is_private) &&
+	       !(m->map.pfn_list[i] & (HMM_PFN_P2PDMA | HMM_PFN_P2PDMA_BUS));
+}
+
+/*
+ * What the device may have written to is dirty: a page of RAM that was read from swap
+ * can be writable and clean, and reclaim drops such a page.
+ */
+static void hgm_mirror_dirty(const struct hgm_mirror *m, unsigned long i)
+{
+	unsigned long hmm_pfn = m->map.pfn_list[i];
+
+	if (hmm_pfn & HMM_PFN_WRITE && hgm_mirror_is_ram(m, i))
+		set_page_dirty(compound_head(hmm_pfn_to_page(hmm_pfn)));
 }
 
 static void hgm_mirror_unmap(struct hgm_mirror *m, unsigned long first, unsigned long last)
 {
 	for (unsigned long i = first; i <= last; i++) {
-		if (!hmm_dma_unmap_pfn(m->dev, &m->map, i))
+		if (!hgm_mirror_is_mapped(m, i))
 			continue;
+		hgm_mirror_dirty(m, i);
+		hmm_dma_unmap_pfn(m->dev, &m->map, i);
+		m->map.pfn_list[i] = 0;
 		m->nr_mapped--;
 		if (test_and_clear_bit(i, m->is_private))
 			m->nr_private--;
+		if (test_and_clear_bit(i, m->is_own))
+			m->nr_own--;
 	}
 }
 
@@ -114,6 +143,7 @@ static bool hgm_mirror_invalidate(struct mmu_interval_notifier *mni,
 	guard(mutex)(&m->lock);
 	mmu_interval_set_seq(mni, seq);
 	if (hgm_mirror_any_mapped(m, first, last)) {
+		m->event = range->event;
 		m->ops->invalidate(m, from, to);
 		hgm_mirror_unmap(m, first, last);
 	}
@@ -133,7 +163,9 @@ static int hgm_mirror_alloc(struct hgm_mirror *m)
 	m->addrs = kvcalloc(m->npages, sizeof(*m->addrs), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	m->is_private = kvcalloc(BITS_TO_LONGS(m->npages), sizeof(long),
 				 GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	return m->addrs && m->is_private ? 0 : -ENOMEM;
+	m->is_own = kvcalloc(BITS_TO_LONGS(m->npages), sizeof(long),
+			     GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	return m->addrs && m->is_private && m->is_own ? 0 : -ENOMEM;
 }
 
 static void hgm_mirror_free(struct hgm_mirror *m)
@@ -142,6 +174,7 @@ static void hgm_mirror_free(struct hgm_mirror *m)
 		hmm_dma_map_free(m->dev, &m->map);
 	kvfree(m->addrs);
 	kvfree(m->is_private);
+	kvfree(m->is_own);
 	for (unsigned int i = 0; i < m->nr_regions; i++)
 		hgm_region_put(m->regions[i].region);
 	mutex_destroy(&m->fault_lock);
@@ -190,6 +223,21 @@ int hgm_mirror_init(struct hgm_mirror *mirror, struct device *dev, struct mm_str
 EXPORT_SYMBOL_GPL(hgm_mirror_init);
 
 /**
+ * hgm_mirror_set_own - the device that mirrors has memory itself
+ * @mirror: the mirror, of which nothing has been mapped
+ * @region: the device's memory; the caller keeps it until hgm_mirror_fini()
+ *
+ * The device reaches pages in that memory without the bus, and all of them, not only
+ * those in the visible window: hgm_mirror_page() gives their offset.  If the region has
+ * %HGM_F_ALONE, pages of all others are brought home.
+ */
+void hgm_mirror_set_own(struct hgm_mirror *mirror, struct hgm_region *region)
+{
+	mirror->own = region;
+}
+EXPORT_SYMBOL_GPL(hgm_mirror_set_own);
+
+/**
  * hgm_mirror_fini - end it
  * @mirror: the mirror; nobody is in hgm_mirror_map()
  *
@@ -201,6 +249,7 @@ void hgm_mirror_fini(struct hgm_mirror *mirror)
 
 	mmu_interval_notifier_remove(&mirror->notifier);
 	scoped_guard(mutex, &mirror->lock) {
+		mirror->event = MMU_NOTIFY_RELEASE;
 		if (hgm_mirror_any_mapped(mirror, 0, last))
 			mirror->ops->invalidate(mirror, mirror->start, mirror->start +
 						(mirror->npages << PAGE_SHIFT));
@@ -260,6 +309,8 @@ static enum hgm_mirror_need hgm_mirror_need(struct hgm_mirror *m, unsigned long 
 
 	if (write && !(hmm_pfn & HMM_PFN_WRITE))
 		return HGM_NEED_WRITE;
+	if (region == m->own)
+		return HGM_NEED_NOTHING;
 	if (!known)
 		return HGM_NEED_ROUTE;
 	if (known->route == HGM_ROUTE_NONE ||
@@ -277,6 +328,17 @@ static struct page *hgm_mirror_alias(struct page *page)
 	struct hgm_region *region = hgm_private_region(page);
 
 	return region->p2p + (hgm_pagemap_offset(page) >> PAGE_SHIFT);
+}
+
+static void hgm_mirror_map_own(struct hgm_mirror *m, unsigned long i, unsigned long hmm_pfn)
+{
+	m->map.pfn_list[i] = hmm_pfn & (HMM_PFN_VALID | HMM_PFN_WRITE);
+	m->addrs[i] = hgm_pagemap_offset(hmm_pfn_to_page(hmm_pfn));
+	m->nr_mapped++;
+	m->nr_private++;
+	m->nr_own++;
+	set_bit(i, m->is_private);
+	set_bit(i, m->is_own);
 }
 
 static int hgm_mirror_map_page(struct hgm_mirror *m, unsigned long i, unsigned long hmm_pfn,
@@ -309,6 +371,12 @@ static bool hgm_mirror_is_private(unsigned long hmm_pfn)
 	return hmm_pfn & HMM_PFN_VALID && is_device_private_page(hmm_pfn_to_page(hmm_pfn));
 }
 
+static bool hgm_mirror_is_own(const struct hgm_mirror *m, unsigned long hmm_pfn)
+{
+	return m->own && hgm_mirror_is_private(hmm_pfn) &&
+	       hgm_private_region(hmm_pfn_to_page(hmm_pfn)) == m->own;
+}
+
 /* Page @i of @range needs something; so may others after it, to be done in one go. */
 static void hgm_mirror_note(struct hgm_mirror *m, const struct hmm_range *range,
 			    unsigned long i, bool write, struct hgm_mirror_todo *todo)
@@ -333,12 +401,12 @@ static int hgm_mirror_map_range(struct hgm_mirror *m, const struct hmm_range *ra
 	unsigned long first = (range->start - m->start) >> PAGE_SHIFT;
 	unsigned long n = (range->end - range->start) >> PAGE_SHIFT;
 	struct pci_p2pdma_map_state state = {};
-	int err;
+	int err = 0;
 
 	for (unsigned long i = 0; i < n; i++) {
 		unsigned long hmm_pfn = range->hmm_pfns[i];
 
-		if (hgm_mirror_is_mapped(m, first + i))
+		if (hgm_mirror_is_ready(m, first + i, write))
 			continue;
 		if (hgm_mirror_is_private(hmm_pfn))
 			todo->need = hgm_mirror_need(m, hmm_pfn, write);
@@ -346,7 +414,13 @@ static int hgm_mirror_map_range(struct hgm_mirror *m, const struct hmm_range *ra
 			hgm_mirror_note(m, range, i, write, todo);
 			return 0;
 		}
-		err = hgm_mirror_map_page(m, first + i, hmm_pfn, &state);
+		/* the same page still, or the notifier would have unmapped it */
+		if (hgm_mirror_is_mapped(m, first + i))
+			m->map.pfn_list[first + i] |= hmm_pfn & HMM_PFN_WRITE;
+		else if (hgm_mirror_is_own(m, hmm_pfn))
+			hgm_mirror_map_own(m, first + i, hmm_pfn);
+		else
+			err = hgm_mirror_map_page(m, first + i, hmm_pfn, &state);
 		if (err)
 			return err;
 	}
@@ -418,12 +492,12 @@ static int hgm_mirror_do(struct hgm_mirror *m, const struct hgm_mirror_todo *tod
 	}
 }
 
-static bool hgm_mirror_batch_mapped(struct hgm_mirror *m, unsigned long first,
-				    unsigned long n)
+static bool hgm_mirror_batch_ready(struct hgm_mirror *m, unsigned long first,
+				   unsigned long n, bool write)
 {
 	guard(mutex)(&m->lock);
 	for (unsigned long i = 0; i < n; i++)
-		if (!hgm_mirror_is_mapped(m, first + i))
+		if (!hgm_mirror_is_ready(m, first + i, write))
 			return false;
 	return true;
 }
@@ -475,12 +549,12 @@ static int hgm_mirror_map_batch(struct hgm_mirror *m, unsigned long first,
 		.end = m->start + ((first + n) << PAGE_SHIFT),
 		.hmm_pfns = m->pfns,
 		.default_flags = HMM_PFN_REQ_FAULT | (write ? HMM_PFN_REQ_WRITE : 0),
-		.dev_private_owner = hgm_region_owner(NULL),
+		.dev_private_owner = hgm_region_owner(m->own),
 	};
 	struct hgm_mirror_todo todo = {};
 	int err;
 
-	if (hgm_mirror_batch_mapped(m, first, n))
+	if (hgm_mirror_batch_ready(m, first, n, write))
 		return 0;
 	range.notifier_seq = mmu_interval_read_begin(range.notifier);
 	mmap_read_lock(m->notifier.mm);
@@ -601,3 +675,25 @@ unsigned int hgm_mirror_extents(struct hgm_mirror *mirror, unsigned long addr, u
 	return hgm_dma_run_end(&run);
 }
 EXPORT_SYMBOL_GPL(hgm_mirror_extents);
+
+/**
+ * hgm_mirror_page - how the device reaches one page
+ * @mirror: the mirror, its lock held, from &hgm_mirror_ops.mapped
+ * @i: number of the page, from 0
+ * @page: filled
+ *
+ * Return: false if it is not mapped; then @page is as it was.
+ */
+bool hgm_mirror_page(const struct hgm_mirror *mirror, unsigned long i,
+		     struct hgm_mirror_page *page)
+{
+	lockdep_assert_held(&mirror->lock);
+	if (!hgm_mirror_is_mapped(mirror, i))
+		return false;
+	page->addr = mirror->addrs[i];
+	page->own = test_bit(i, mirror->is_own);
+	page->ram = hgm_mirror_is_ram(mirror, i);
+	page->write = mirror->map.pfn_list[i] & HMM_PFN_WRITE;
+	return true;
+}
+EXPORT_SYMBOL_GPL(hgm_mirror_page);

@@ -52,6 +52,20 @@ struct hgm_mirror_ops {
 	int (*mapped)(struct hgm_mirror *mirror);
 };
 
+/**
+ * struct hgm_mirror_page - how a device reaches a page of a mirror
+ * @addr: DMA address; in VRAM of the device itself the offset in its region
+ * @own: it is there: see hgm_mirror_set_own()
+ * @ram: it is in system memory
+ * @write: the device may write to it
+ */
+struct hgm_mirror_page {
+	u64 addr;
+	bool own;
+	bool ram;
+	bool write;
+};
+
 /* More regions than a process will use at once */
 #define HGM_MIRROR_REGIONS	8
 
@@ -62,6 +76,8 @@ struct hgm_mirror_ops {
  * @lock: taken by MMU notifiers: under it nothing allocates but atomically
  * @nr_mapped: pages that have a DMA address now; under @lock
  * @nr_private: those of them in device-private memory; under @lock
+ * @nr_own: those of them in the memory of the device itself; under @lock
+ * @event: why &hgm_mirror_ops.invalidate is called, in it
  * @brought_home: pages migrated to RAM because the device does not reach them
  */
 struct hgm_mirror {
@@ -70,6 +86,8 @@ struct hgm_mirror {
 	struct mutex lock;		/* see above */
 	unsigned long nr_mapped;
 	unsigned long nr_private;
+	unsigned long nr_own;
+	enum mmu_notifier_event event;
 	atomic64_t brought_home;
 	/* private: */
 	struct mmu_interval_notifier notifier;
@@ -78,6 +96,8 @@ struct hgm_mirror {
 	struct hmm_dma_map map;		/* with the bus side's pages */
 	dma_addr_t *addrs;
 	unsigned long *is_private;	/* bitmap */
+	unsigned long *is_own;		/* bitmap */
+	struct hgm_region *own;
 	struct mutex fault_lock;	/* guards all below; outside of @lock */
 	unsigned long pfns[HPAGE_PMD_NR];
 	struct hgm_mirror_region {
@@ -89,11 +109,14 @@ struct hgm_mirror {
 
 int hgm_mirror_init(struct hgm_mirror *mirror, struct device *dev, struct mm_struct *mm,
 		    unsigned long start, u64 size, const struct hgm_mirror_ops *ops);
+void hgm_mirror_set_own(struct hgm_mirror *mirror, struct hgm_region *region);
 void hgm_mirror_fini(struct hgm_mirror *mirror);
 int hgm_mirror_map(struct hgm_mirror *mirror, bool write);
 unsigned int hgm_mirror_extents(struct hgm_mirror *mirror, unsigned long addr, u64 size,
 				void (*emit)(void *arg, dma_addr_t addr, u64 len),
 				void *arg);
+bool hgm_mirror_page(const struct hgm_mirror *mirror, unsigned long i,
+		     struct hgm_mirror_page *page);
 void hgm_range_correct(struct hmm_range *range);
 
 #endif /* _LINUX_HGM_MIRROR_H */
