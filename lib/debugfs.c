@@ -41,6 +41,9 @@ VISIBLE_IF_KUNIT int hgm_stats_show(struct seq_file *m, void *unused)
 	for (int i = 0; i < HGM_NR_MIGRATIONS; i++)
 		seq_printf(m, "migrated_%s_pages %lld\n", migrations[i],
 			   atomic64_read(&s->migrated[i]));
+	for (int i = 0; i < HGM_NR_SVM_COUNTS; i++)
+		seq_printf(m, "svm_%s %lld\n", hgm_svm_count_names[i],
+			   atomic64_read(&s->svm[i]));
 	seq_printf(m, "live_maps %lld\n", atomic64_read(&s->live_maps));
 	seq_printf(m, "total_maps %lld\n", atomic64_read(&s->maps));
 	seq_printf(m, "revokes %lld\n", atomic64_read(&s->revokes));

@@ -9,6 +9,7 @@
 
 #include <linux/hgm_pagemap.h>
 #include <linux/hgm_release.h>
+#include <linux/hgm_svm.h>
 #include <linux/interval_tree.h>
 #include <linux/kref.h>
 #include <linux/mm.h>
@@ -52,6 +53,7 @@ enum hgm_migration {
 
 struct hgm_stats {
 	atomic64_t migrated[HGM_NR_MIGRATIONS];	/* pages of processes */
+	atomic64_t svm[HGM_NR_SVM_COUNTS];	/* of all address spaces */
 	atomic64_t maps;		/* mappings ever made */
 	atomic64_t live_maps;
 	atomic64_t revokes;		/* revokes that found a live mapping */
