@@ -66,6 +66,7 @@ static const struct {
 	{ "inject_hang", REFGPU_REG_INJ_HANG },
 	{ "inject_latency_us", REFGPU_REG_INJ_LATENCY },
 	{ "inject_poison", REFGPU_REG_INJ_POISON, true },
+	{ "inject_compute_latency_us", REFGPU_REG_CU_LATENCY },
 };
 
 static int refgpu_oracle_late_show(struct seq_file *m, void *unused)
@@ -128,6 +129,18 @@ static int refgpu_regs_show(struct seq_file *m, void *unused)
 		{ "ce_fence_addr", REFGPU_REG_CE_FENCE_ADDR, true },
 		{ "cnt_copy_bytes", REFGPU_REG_CNT_COPY_BYTES, true },
 		{ "cnt_descs", REFGPU_REG_CNT_DESCS, true },
+		{ "features", REFGPU_REG_FEATURES },
+		{ "cu_ctrl", REFGPU_REG_CU_CTRL },
+		{ "cu_status", REFGPU_REG_CU_STATUS },
+		{ "cu_inv_issued", REFGPU_REG_CU_INV_ISSUED },
+		{ "cu_inv_done", REFGPU_REG_CU_INV_DONE },
+		{ "cu_fault_put", REFGPU_REG_CU_FAULT_PUT },
+		{ "cu_fault_get", REFGPU_REG_CU_FAULT_GET },
+		{ "cnt_cu_bytes", REFGPU_REG_CNT_CU_BYTES, true },
+		{ "cnt_cu_faults", REFGPU_REG_CNT_CU_FAULTS, true },
+		{ "cnt_cu_walks", REFGPU_REG_CNT_CU_WALKS, true },
+		{ "cnt_cu_inflight", REFGPU_REG_CNT_CU_INFLIGHT, true },
+		{ "cnt_cu_late", REFGPU_REG_CNT_CU_LATE, true },
 	};
 	u64 val;
 

@@ -44,7 +44,9 @@ static const struct file_operations refgpu_fops = {
 static const struct drm_driver refgpu_driver = {
 	.driver_features = DRIVER_GEM | DRIVER_RENDER,
 	.gem_prime_import = refgpu_prime_import,
-	.show_fdinfo = drm_hgm_show_fdinfo,
+	.open = refgpu_open,
+	.postclose = refgpu_postclose,
+	.show_fdinfo = refgpu_show_fdinfo,
 	.debugfs_init = refgpu_debugfs_init,
 	.ioctls = refgpu_ioctls,
 	.num_ioctls = REFGPU_NR_IOCTLS,
@@ -77,7 +79,7 @@ static int refgpu_engine_init(struct refgpu_device *rdev)
 	err = devm_add_action_or_reset(&pdev->dev, refgpu_engine_fini, rdev);
 	if (err)
 		return err;
-	err = pci_alloc_irq_vectors(pdev, 1, REFGPU_NUM_VECTORS, PCI_IRQ_MSIX);
+	err = pci_alloc_irq_vectors(pdev, REFGPU_NUM_VECTORS, REFGPU_NUM_VECTORS, PCI_IRQ_MSIX);
 	if (err < 0)
 		return dev_err_probe(&pdev->dev, err, "no MSI-X vectors\n");
 	irq = pci_irq_vector(pdev, REFGPU_VECTOR_CE);
@@ -85,7 +87,7 @@ static int refgpu_engine_init(struct refgpu_device *rdev)
 	if (err)
 		return err;
 	refgpu_ring_start(rdev);
-	return 0;
+	return refgpu_cu_init(rdev);
 }
 
 static int refgpu_pci_init(struct refgpu_device *rdev)
@@ -149,6 +151,7 @@ static void refgpu_remove(struct pci_dev *pdev)
 	drm_dev_unplug(&rdev->drm);
 	/* if it is gone for good, do not wait for it */
 	refgpu_ring_check(rdev);
+	refgpu_cu_unplug(rdev);
 	drm_hgm_device_unplug(&rdev->hdev);
 }
 
@@ -157,6 +160,7 @@ static void refgpu_shutdown(struct pci_dev *pdev)
 	struct refgpu_device *rdev = pci_get_drvdata(pdev);
 
 	drm_dev_unplug(&rdev->drm);
+	refgpu_cu_stop(rdev);
 	refgpu_ring_stop(rdev);
 }
 

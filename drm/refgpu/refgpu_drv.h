@@ -12,13 +12,13 @@
 #include <drm/drm_ioctl.h>
 #include <drm/gpu_scheduler.h>
 
-#include "refgpu_regs.h"
+#include "refgpu_compute.h"
 
 struct pci_dev;
 
 #define REFGPU_RING_COUNT	1024
-#define REFGPU_NR_IOCTLS	10
-#define REFGPU_NR_INJECTS	4
+#define REFGPU_NR_IOCTLS	16
+#define REFGPU_NR_INJECTS	5
 
 /* A job is tried so often before its fence fails */
 #define REFGPU_TRIES		2
@@ -158,6 +158,7 @@ struct refgpu_inject {
  * @submit_lock: numbers and queues jobs in the same order
  * @recovery_wq: for errors and the scheduler's timeouts; ordered
  * @oracle_lock: guards the oracle's registers; leaf
+ * @cu: the compute engine
  * @injects: for debugfs
  */
 struct refgpu_device {
@@ -173,6 +174,7 @@ struct refgpu_device {
 	struct mutex submit_lock;	/* below dma_resv */
 	struct workqueue_struct *recovery_wq;
 	spinlock_t oracle_lock;		/* leaf */
+	struct refgpu_cu cu;
 	struct refgpu_inject injects[REFGPU_NR_INJECTS];
 };
 
@@ -203,6 +205,7 @@ int refgpu_ring_push(struct refgpu_device *rdev, struct refgpu_job *job);
 void refgpu_ring_recover(struct refgpu_device *rdev);
 void refgpu_ring_check(struct refgpu_device *rdev);
 void refgpu_ring_cancel(struct refgpu_job *job);
+bool refgpu_gone(struct refgpu_device *rdev);
 irqreturn_t refgpu_ring_irq(int irq, void *data);
 
 /* refgpu_job.c */

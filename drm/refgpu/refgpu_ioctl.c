@@ -241,4 +241,10 @@ const struct drm_ioctl_desc refgpu_ioctls[REFGPU_NR_IOCTLS] = {
 	REFGPU_IOCTL(BO_CRC, refgpu_bo_crc_ioctl),
 	REFGPU_IOCTL(BO_COPY, refgpu_bo_copy_ioctl),
 	REFGPU_IOCTL(SVM_MIGRATE, refgpu_svm_migrate_ioctl),
+	REFGPU_IOCTL(CTX_CREATE, refgpu_ctx_create_ioctl),
+	REFGPU_IOCTL(CTX_DESTROY, refgpu_ctx_destroy_ioctl),
+	REFGPU_IOCTL(CTX_SUBMIT, refgpu_ctx_submit_ioctl),
+	REFGPU_IOCTL(CTX_WAIT, refgpu_ctx_wait_ioctl),
+	REFGPU_IOCTL(CTX_ADVISE, refgpu_ctx_advise_ioctl),
+	REFGPU_IOCTL(CTX_PREFETCH, refgpu_ctx_prefetch_ioctl),
 };

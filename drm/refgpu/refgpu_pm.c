@@ -46,6 +46,7 @@ static int refgpu_pm_suspend(struct device *dev)
 	struct refgpu_device *rdev = dev_get_drvdata(dev);
 
 	drm_sched_wqueue_stop(&rdev->sched);
+	refgpu_cu_stop(rdev);
 	refgpu_ring_stop(rdev);
 	return 0;
 }
@@ -56,6 +57,7 @@ static int refgpu_pm_resume(struct device *dev)
 
 	refgpu_oracle_release_all(rdev);
 	refgpu_ring_start(rdev);
+	refgpu_cu_start(rdev);
 	drm_sched_wqueue_start(&rdev->sched);
 	return 0;
 }
@@ -99,6 +101,7 @@ static void refgpu_reset_done(struct pci_dev *pdev)
 	if (!drm_hgm_vram_used(&rdev->hdev))
 		refgpu_oracle_release_all(rdev);
 	refgpu_ring_start(rdev);
+	refgpu_cu_start(rdev);
 	drm_sched_wqueue_start(&rdev->sched);
 	drm_hgm_device_thaw(&rdev->hdev);
 }

@@ -19,10 +19,11 @@
 #include "refgpu_drv.h"
 
 #define REFGPU_RESET_TIMEOUT_US	1000000
+#define REFGPU_CE_IRQS		(REFGPU_IRQ_CE_FENCE | REFGPU_IRQ_CE_ERROR)
 
 static_assert(sizeof(struct refgpu_desc) == REFGPU_DESC_SIZE);
 
-static bool refgpu_gone(struct refgpu_device *rdev)
+bool refgpu_gone(struct refgpu_device *rdev)
 {
 	return readl(rdev->regs + REFGPU_REG_ID) != REFGPU_ID_MAGIC;
 }
@@ -126,10 +127,10 @@ irqreturn_t refgpu_ring_irq(int irq, void *data)
 	struct refgpu_device *rdev = data;
 	u32 status = readl(rdev->regs + REFGPU_REG_IRQ_STATUS);
 
-	if (!status || status == ~0U)
+	if (status == ~0U || !(status & REFGPU_CE_IRQS))
 		return IRQ_NONE;
 	/* before we look: what comes later raises it again */
-	writel(status, rdev->regs + REFGPU_REG_IRQ_STATUS);
+	writel(status & REFGPU_CE_IRQS, rdev->regs + REFGPU_REG_IRQ_STATUS);
 	scoped_guard(spinlock_irqsave, &rdev->ring.lock)
 		refgpu_ring_complete(rdev);
 	/* not drm_sched_fault(): a timeout that is being handled would eat it */
@@ -146,7 +147,7 @@ static void refgpu_ring_program(struct refgpu_device *rdev)
 	writeq(ring->entries_dma, regs + REFGPU_REG_CE_RING_ADDR);
 	writel(REFGPU_RING_COUNT, regs + REFGPU_REG_CE_RING_COUNT);
 	writeq(ring->fence_dma, regs + REFGPU_REG_CE_FENCE_ADDR);
-	writel(REFGPU_IRQ_CE_FENCE | REFGPU_IRQ_CE_ERROR, regs + REFGPU_REG_IRQ_ENABLE);
+	writel(REFGPU_CE_IRQS | REFGPU_CU_IRQS, regs + REFGPU_REG_IRQ_ENABLE);
 	writel(REFGPU_CE_CTRL_ENABLE, regs + REFGPU_REG_CE_CTRL);
 	ring->tail = 0;
 }

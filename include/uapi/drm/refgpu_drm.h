@@ -31,6 +31,12 @@ extern "C" {
 #define DRM_REFGPU_BO_CRC		0x07
 #define DRM_REFGPU_BO_COPY		0x08
 #define DRM_REFGPU_SVM_MIGRATE		0x09
+#define DRM_REFGPU_CTX_CREATE		0x0a
+#define DRM_REFGPU_CTX_DESTROY		0x0b
+#define DRM_REFGPU_CTX_SUBMIT		0x0c
+#define DRM_REFGPU_CTX_WAIT		0x0d
+#define DRM_REFGPU_CTX_ADVISE		0x0e
+#define DRM_REFGPU_CTX_PREFETCH		0x0f
 
 /** enum refgpu_place - where a buffer object is, or may be (bit mask) */
 enum refgpu_place {
@@ -220,6 +226,160 @@ struct drm_refgpu_svm_migrate {
 	__u64 moved;
 };
 
+/**
+ * DOC: compute contexts
+ *
+ * A context executes commands of the process that created it, on that process's own
+ * addresses: what malloc() returns will do.  Memory is not registered, pinned or
+ * copied; the GPU faults, and the memory comes to it or is mapped where it is.  Another
+ * process that has the file, by fork for one, is refused with -EACCES.  Without compute
+ * engine CTX_CREATE fails with -EOPNOTSUPP.
+ */
+
+/** struct drm_refgpu_ctx_create - a context for the calling process; -ENOSPC: no more of them */
+struct drm_refgpu_ctx_create {
+	/** @flags: in, must be 0 */
+	__u32 flags;
+	/** @ctx: out, not 0 */
+	__u32 ctx;
+};
+
+/** struct drm_refgpu_ctx_destroy - drop a context and all its work; closing the file does so too */
+struct drm_refgpu_ctx_destroy {
+	/** @ctx: in */
+	__u32 ctx;
+	/** @flags: in, must be 0 */
+	__u32 flags;
+};
+
+/** enum refgpu_compute_op - what a command does; addresses and sizes are multiples of 4 */
+enum refgpu_compute_op {
+	/** @REFGPU_COMPUTE_FILL: words of @dst become @pattern */
+	REFGPU_COMPUTE_FILL = 1,
+	/** @REFGPU_COMPUTE_FILL_SEQ: they become what %REFGPU_FILL_SEQ says, from @seed on */
+	REFGPU_COMPUTE_FILL_SEQ = 2,
+	/** @REFGPU_COMPUTE_ADD: @pattern is added to them */
+	REFGPU_COMPUTE_ADD = 3,
+	/** @REFGPU_COMPUTE_SUM: the result is the sum of the words of @src */
+	REFGPU_COMPUTE_SUM = 4,
+	/** @REFGPU_COMPUTE_CRC: the result is their CRC-32C, as of BO_CRC */
+	REFGPU_COMPUTE_CRC = 5,
+	/** @REFGPU_COMPUTE_COPY: @count rows of @size bytes, strides apart */
+	REFGPU_COMPUTE_COPY = 6,
+	/**
+	 * @REFGPU_COMPUTE_RANDOM: @count words of @src, @size, one by one: their sum is
+	 * the result, @pattern is added to each.  x ^= x << 13, x ^= x >> 7, x ^= x << 17
+	 * from @seed (1 if 0); each time the word x % (@size / 4).
+	 */
+	REFGPU_COMPUTE_RANDOM = 7,
+};
+
+/**
+ * struct drm_refgpu_ctx_submit - give a context a command
+ *
+ * What the command does not use must be 0.  A context executes its commands in order; up
+ * to 64 may be outstanding, then this waits.  Whether memory is there shows only when the
+ * command is executed.
+ */
+struct drm_refgpu_ctx_submit {
+	/** @ctx: in */
+	__u32 ctx;
+	/** @flags: in, must be 0 */
+	__u32 flags;
+	/** @op: in, enum refgpu_compute_op */
+	__u32 op;
+	/** @pattern: in */
+	__u32 pattern;
+	/** @dst: in, address */
+	__u64 dst;
+	/** @src: in, address */
+	__u64 src;
+	/** @size: in, bytes */
+	__u64 size;
+	/** @count: in */
+	__u64 count;
+	/** @seed: in */
+	__u64 seed;
+	/** @dst_stride: in, bytes */
+	__u32 dst_stride;
+	/** @src_stride: in, bytes */
+	__u32 src_stride;
+	/** @seqno: out, for CTX_WAIT; rises from command to command */
+	__u64 seqno;
+};
+
+/**
+ * struct drm_refgpu_ctx_wait - wait for a command and all before it, and get its result
+ *
+ * -EFAULT: it met an address where nothing is mapped, or not for writing, and ended
+ * there.  -EIO: it could not access memory, or was lost with a reset of the device.
+ * Either way the context goes on.  -ETIME: not done yet.  -ECANCELED: the context was
+ * destroyed.  -ENODATA: done, but 64 or more have been submitted since.  -EINVAL: never
+ * submitted.
+ */
+struct drm_refgpu_ctx_wait {
+	/** @ctx: in */
+	__u32 ctx;
+	/** @flags: in, must be 0 */
+	__u32 flags;
+	/** @seqno: in */
+	__u64 seqno;
+	/** @timeout_ns: in, CLOCK_MONOTONIC absolute, as in drm_syncobj_wait */
+	__s64 timeout_ns;
+	/** @result: out, of the command */
+	__u64 result;
+};
+
+/** enum refgpu_advice - where memory is to be that a context uses */
+enum refgpu_advice {
+	/** @REFGPU_ADVICE_DEFAULT: in VRAM; if the CPU keeps taking it back, in RAM */
+	REFGPU_ADVICE_DEFAULT = 0,
+	/** @REFGPU_ADVICE_VRAM: in VRAM */
+	REFGPU_ADVICE_VRAM = 1,
+	/** @REFGPU_ADVICE_RAM: in system memory */
+	REFGPU_ADVICE_RAM = 2,
+	/** @REFGPU_ADVICE_LEAVE: where it is; in VRAM once the GPU uses it a lot */
+	REFGPU_ADVICE_LEAVE = 3,
+};
+
+/** struct drm_refgpu_ctx_advise - where a range of addresses is to be from the next access on */
+struct drm_refgpu_ctx_advise {
+	/** @ctx: in */
+	__u32 ctx;
+	/** @flags: in, must be 0 */
+	__u32 flags;
+	/** @addr: in, a multiple of the page size */
+	__u64 addr;
+	/** @size: in, bytes, a multiple of the page size, not 0 */
+	__u64 size;
+	/** @advice: in, enum refgpu_advice */
+	__u32 advice;
+	/** @pad: in, must be 0 */
+	__u32 pad;
+};
+
+/**
+ * struct drm_refgpu_ctx_prefetch - have a range mapped for a context now
+ *
+ * Goes on behind what cannot be mapped; -EFAULT if nothing can.
+ */
+struct drm_refgpu_ctx_prefetch {
+	/** @ctx: in */
+	__u32 ctx;
+	/** @flags: in, must be 0 */
+	__u32 flags;
+	/** @addr: in, a multiple of the page size */
+	__u64 addr;
+	/** @size: in, bytes, a multiple of the page size, not 0 */
+	__u64 size;
+	/** @placement: in, %REFGPU_PLACE_VRAM, %REFGPU_PLACE_RAM, or 0: as advised */
+	__u32 placement;
+	/** @pad: in, must be 0 */
+	__u32 pad;
+	/** @mapped: out, bytes */
+	__u64 mapped;
+};
+
 #define DRM_IOCTL_REFGPU_DEVICE_INFO	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_DEVICE_INFO, struct drm_refgpu_device_info)
 #define DRM_IOCTL_REFGPU_BO_CREATE	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_BO_CREATE, struct drm_refgpu_bo_create)
 #define DRM_IOCTL_REFGPU_BO_MMAP	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_BO_MMAP, struct drm_refgpu_bo_mmap)
@@ -230,6 +390,12 @@ struct drm_refgpu_svm_migrate {
 #define DRM_IOCTL_REFGPU_BO_CRC		DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_BO_CRC, struct drm_refgpu_bo_crc)
 #define DRM_IOCTL_REFGPU_BO_COPY	DRM_IOW(DRM_COMMAND_BASE + DRM_REFGPU_BO_COPY, struct drm_refgpu_bo_copy)
 #define DRM_IOCTL_REFGPU_SVM_MIGRATE	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_SVM_MIGRATE, struct drm_refgpu_svm_migrate)
+#define DRM_IOCTL_REFGPU_CTX_CREATE	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_CTX_CREATE, struct drm_refgpu_ctx_create)
+#define DRM_IOCTL_REFGPU_CTX_DESTROY	DRM_IOW(DRM_COMMAND_BASE + DRM_REFGPU_CTX_DESTROY, struct drm_refgpu_ctx_destroy)
+#define DRM_IOCTL_REFGPU_CTX_SUBMIT	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_CTX_SUBMIT, struct drm_refgpu_ctx_submit)
+#define DRM_IOCTL_REFGPU_CTX_WAIT	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_CTX_WAIT, struct drm_refgpu_ctx_wait)
+#define DRM_IOCTL_REFGPU_CTX_ADVISE	DRM_IOW(DRM_COMMAND_BASE + DRM_REFGPU_CTX_ADVISE, struct drm_refgpu_ctx_advise)
+#define DRM_IOCTL_REFGPU_CTX_PREFETCH	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_CTX_PREFETCH, struct drm_refgpu_ctx_prefetch)
 
 #if defined(__cplusplus)
 }
