@@ -138,6 +138,150 @@ static const struct hgm_bad copy_bad[] = {
 };
 #undef T
 
+/* Where commands and advice go */
+static uint32_t area[4096] __attribute__((aligned(4096)));
+
+#define BAD_CTX		BAD("zero-ctx", ctx, 0, -ENOENT),			\
+			BAD("unknown-ctx", ctx, HGM_H_NONE, -ENOENT)
+#define CTX_HANDLES(nm)								\
+	static const struct hgm_field nm[] = { F(ctx, HGM_H_CTX), { 0, 0, 0 } }
+
+#define T struct drm_refgpu_ctx_create
+static const T ctx_create_ok;
+static const struct hgm_bad ctx_create_bad[] = {
+	BAD_FLAGS, BAD("lowest-flag", flags, 1, -EINVAL),
+};
+#undef T
+
+#define T struct drm_refgpu_ctx_destroy
+static const T ctx_destroy_ok;
+CTX_HANDLES(ctx_destroy_handles);
+static const struct hgm_bad ctx_destroy_bad[] = {
+	BAD_CTX, BAD_FLAGS, BAD("lowest-flag", flags, 1, -EINVAL),
+};
+#undef T
+
+#define T struct drm_refgpu_ctx_submit
+CTX_HANDLES(submit_handles);
+#define BAD_SUBMIT								\
+	BAD_CTX, BAD_FLAGS, BAD("lowest-flag", flags, 1, -EINVAL),		\
+	BAD("no-op", op, 0, -EINVAL), BAD("unknown-op", op, 8, -EINVAL),	\
+	BAD("highest-op", op, ~0u, -EINVAL),					\
+	BAD("zero-size", size, 0, -EINVAL), BAD("unaligned-size", size, 6, -EINVAL), \
+	BAD("huge-size", size, ~0ULL - 3, -EINVAL)
+#define BAD_ADDR(f)								\
+	BAD("unaligned-" #f, f, 2, -EINVAL),					\
+	BAD("kernel-" #f, f, 0xffff888000000000, -EINVAL),			\
+	BAD("overflow-" #f, f, ~0ULL - 3, -EINVAL)
+
+static const T fill_cmd_ok = {
+	.op = REFGPU_COMPUTE_FILL, .dst = (uintptr_t)area, .size = 64,
+};
+
+static const struct hgm_bad fill_cmd_bad[] = {
+	BAD_SUBMIT, BAD_ADDR(dst), BAD("src", src, 4, -EINVAL), BAD("count", count, 1, -EINVAL),
+	BAD("seed", seed, 1, -EINVAL), BAD("dst-stride", dst_stride, 4, -EINVAL),
+	BAD("src-stride", src_stride, 4, -EINVAL),
+};
+
+static const T sum_cmd_ok = {
+	.op = REFGPU_COMPUTE_SUM, .src = (uintptr_t)area, .size = 64,
+};
+
+static const struct hgm_bad sum_cmd_bad[] = {
+	BAD_SUBMIT, BAD_ADDR(src), BAD("dst", dst, 4, -EINVAL), BAD("count", count, 1, -EINVAL),
+	BAD("pattern", pattern, 1, -EINVAL), BAD("seed", seed, 1, -EINVAL),
+};
+
+static const T copy_cmd_ok = {
+	.op = REFGPU_COMPUTE_COPY, .src = (uintptr_t)area, .dst = (uintptr_t)(area + 512),
+	.size = 64, .count = 2, .dst_stride = 64, .src_stride = 64,
+};
+
+static const struct hgm_bad copy_cmd_bad[] = {
+	BAD_SUBMIT, BAD_ADDR(src), BAD_ADDR(dst), BAD("no-count", count, 0, -EINVAL),
+	BAD("huge-count", count, ~0ULL, -EINVAL), BAD("pattern", pattern, 1, -EINVAL),
+	BAD("seed", seed, 1, -EINVAL), BAD("unaligned-dst-stride", dst_stride, 2, -EINVAL),
+	BAD("unaligned-src-stride", src_stride, 2, -EINVAL),
+	BAD2("far-rows", count, 1ULL << 40, dst_stride, 1u << 31, -EINVAL),
+};
+
+static const T random_cmd_ok = {
+	.op = REFGPU_COMPUTE_RANDOM, .src = (uintptr_t)area, .size = 64, .count = 2,
+};
+
+static const struct hgm_bad random_cmd_bad[] = {
+	BAD_SUBMIT, BAD_ADDR(src), BAD("no-count", count, 0, -EINVAL),
+	BAD("dst", dst, 4, -EINVAL), BAD("dst-stride", dst_stride, 4, -EINVAL),
+};
+#undef T
+
+#define T struct drm_refgpu_ctx_wait
+static const T ctx_wait_ok = { .timeout_ns = INT64_MAX };
+static const struct hgm_field ctx_wait_handles[] = {
+	F(ctx, HGM_H_CTX), F(seqno, HGM_SEQNO), { 0, 0, 0 }
+};
+
+static const struct hgm_bad ctx_wait_bad[] = {
+	BAD_CTX, BAD_FLAGS, BAD("lowest-flag", flags, 1, -EINVAL),
+	BAD("zero-seqno", seqno, 0, -EINVAL), BAD("future-seqno", seqno, ~0ULL >> 1, -EINVAL),
+};
+#undef T
+
+#define BAD_USER_RANGE								\
+	BAD_CTX, BAD_FLAGS, BAD("lowest-flag", flags, 1, -EINVAL),		\
+	BAD("pad", pad, 1, -EINVAL), BAD("unaligned-addr", addr, 1, -EINVAL),	\
+	BAD("kernel-addr", addr, 0xffff888000000000, -EINVAL),			\
+	BAD("overflow-addr", addr, ~0ULL - 4095, -EINVAL),			\
+	BAD("zero-size", size, 0, -EINVAL), BAD("unaligned-size", size, 4095, -EINVAL), \
+	BAD("huge-size", size, ~0ULL - 4095, -EINVAL)
+
+#define T struct drm_refgpu_ctx_advise
+static const T advise_ok = {
+	.addr = (uintptr_t)area, .size = 4096, .advice = REFGPU_ADVICE_RAM,
+};
+
+CTX_HANDLES(advise_handles);
+static const struct hgm_bad advise_bad[] = {
+	BAD_USER_RANGE, BAD("unknown-advice", advice, 4, -EINVAL),
+	BAD("highest-advice", advice, ~0u, -EINVAL),
+};
+#undef T
+
+#define T struct drm_refgpu_ctx_prefetch
+static const T prefetch_ok = {
+	.addr = (uintptr_t)area, .size = 4096, .placement = REFGPU_PLACE_RAM,
+};
+
+CTX_HANDLES(prefetch_handles);
+static const struct hgm_bad prefetch_bad[] = {
+	BAD_USER_RANGE, BAD("two-placements", placement, 3, -EINVAL),
+	BAD("unknown-placement", placement, 4, -EINVAL),
+	BAD("highest-placement", placement, 1u << 31, -EINVAL),
+};
+#undef T
+
+const struct hgm_bad_ioctl hgm_bad_ctx[] = {
+	IOCTL("ctx-create", DRM_IOCTL_REFGPU_CTX_CREATE, ctx_create_ok, no_handles,
+	      ctx_create_bad),
+	IOCTL("ctx-destroy", DRM_IOCTL_REFGPU_CTX_DESTROY, ctx_destroy_ok, ctx_destroy_handles,
+	      ctx_destroy_bad),
+	IOCTL("fill-cmd", DRM_IOCTL_REFGPU_CTX_SUBMIT, fill_cmd_ok, submit_handles,
+	      fill_cmd_bad),
+	IOCTL("sum-cmd", DRM_IOCTL_REFGPU_CTX_SUBMIT, sum_cmd_ok, submit_handles, sum_cmd_bad),
+	IOCTL("copy-cmd", DRM_IOCTL_REFGPU_CTX_SUBMIT, copy_cmd_ok, submit_handles,
+	      copy_cmd_bad),
+	IOCTL("random-cmd", DRM_IOCTL_REFGPU_CTX_SUBMIT, random_cmd_ok, submit_handles,
+	      random_cmd_bad),
+	IOCTL("ctx-wait", DRM_IOCTL_REFGPU_CTX_WAIT, ctx_wait_ok, ctx_wait_handles,
+	      ctx_wait_bad),
+	IOCTL("advise", DRM_IOCTL_REFGPU_CTX_ADVISE, advise_ok, advise_handles, advise_bad),
+	IOCTL("prefetch", DRM_IOCTL_REFGPU_CTX_PREFETCH, prefetch_ok, prefetch_handles,
+	      prefetch_bad),
+};
+
+const unsigned int hgm_bad_ctx_count = HGM_ARRAY_SIZE(hgm_bad_ctx);
+
 const struct hgm_bad_ioctl hgm_bad_info =
 	IOCTL("info", DRM_IOCTL_REFGPU_DEVICE_INFO, info_ok, no_handles, info_bad);
 
@@ -154,32 +298,59 @@ const struct hgm_bad_ioctl hgm_bad_bo[] = {
 
 const unsigned int hgm_bad_bo_count = HGM_ARRAY_SIZE(hgm_bad_bo);
 
-static void poke(void *arg, const struct hgm_field *f, const uint32_t handle[2])
+/* What placeholders stand for */
+struct bad_env {
+	uint32_t handle[2];
+	uint32_t ctx;
+	uint64_t seqno;
+};
+
+static void poke(void *arg, const struct hgm_field *f, const struct bad_env *env)
 {
 	uint64_t value = f->value;
 
 	if (f->width == 4 && value == HGM_H_GOOD)
-		value = handle[0];
+		value = env->handle[0];
 	if (f->width == 4 && value == HGM_H_OTHER)
-		value = handle[1];
+		value = env->handle[1];
+	if (f->width == 4 && value == HGM_H_CTX)
+		value = env->ctx;
+	if (f->width == 8 && value == HGM_SEQNO)
+		value = env->seqno;
 	memcpy((char *)arg + f->offset, &value, f->width);
 }
 
 static int call(const struct hgm_bad_ioctl *io, const struct hgm_bad *bad,
-		const uint32_t handle[2])
+		const struct bad_env *env)
 {
 	char arg[256];
 	int ret;
 
 	memcpy(arg, io->valid, io->size);
 	for (const struct hgm_field *f = io->handles; f->width; f++)
-		poke(arg, f, handle);
+		poke(arg, f, env);
 	for (int i = 0; bad && i < 2 && bad->field[i].width; i++)
-		poke(arg, &bad->field[i], handle);
+		poke(arg, &bad->field[i], env);
 	ret = hgm_ioctl(gpu[0].fd, io->request, arg);
 	if (!ret && io->request == DRM_IOCTL_REFGPU_BO_CREATE)
 		hgm_bo_close(gpu[0].fd, ((struct drm_refgpu_bo_create *)arg)->handle);
 	return ret;
+}
+
+static void make_ctx(struct bad_env *env)
+{
+	struct drm_refgpu_ctx_submit cmd = {
+		.op = REFGPU_COMPUTE_SUM, .src = (uintptr_t)area, .size = 4,
+	};
+
+	igt_assert_eq(hgm_ctx_create(gpu[0].fd, &env->ctx), 0);
+	cmd.ctx = env->ctx;
+	/* tests look whether VRAM is used */
+	igt_assert_eq(hgm_ctx_advise(gpu[0].fd, env->ctx, area, sizeof(area),
+				     REFGPU_ADVICE_RAM),
+		      0);
+	igt_assert_eq(hgm_ctx_run(gpu[0].fd, &cmd, NULL), 0);
+	env->seqno = cmd.seqno;
 }
 
 /* subtests take no arguments */
@@ -190,16 +361,18 @@ static void test_bad(void)
 {
 	struct drm_refgpu_device_info before, after;
 	struct drm_refgpu_bo_info bo[2];
-	uint32_t handle[2];
+	struct bad_env env = {};
+	uint32_t *handle = env.handle;
 	int ret;
 
+	make_ctx(&env);
 	for (int i = 0; i < 2; i++) {
 		handle[i] = hgm_bo(gpu[0].fd, BO_SIZE, REFGPU_PLACE_VRAM);
 		igt_assert_eq(hgm_bo_fill_seq(gpu[0].fd, handle[i], 0, BO_SIZE, PATTERN, i), 0);
 	}
 	igt_assert_eq(hgm_bo_info(gpu[0].fd, handle[0], &bo[0]), 0);
 	igt_assert_eq(hgm_gpu_info(gpu[0].fd, &before), 0);
-	ret = call(cur_ioctl, cur_bad, handle);
+	ret = call(cur_ioctl, cur_bad, &env);
 	if (cur_bad->err == HGM_ANY_ERROR)
 		igt_assert_f(ret == -EINVAL || ret == -ENOSPC || ret == -ENOMEM ||
 			     ret == -E2BIG, "error %d\n", ret);
@@ -212,7 +385,7 @@ static void test_bad(void)
 	for (int i = 0; i < 2; i++)
 		hgm_bo_assert_seq(gpu[0].fd, handle[i], BO_SIZE, PATTERN, i);
 	/* and the same call without the mistake works */
-	igt_assert_eq(call(cur_ioctl, NULL, handle), 0);
+	igt_assert_eq(call(cur_ioctl, NULL, &env), 0);
 }
 
 void hgm_run_bad(const struct hgm_bad_ioctl *ioctls, unsigned int n)

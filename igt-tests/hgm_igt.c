@@ -85,6 +85,7 @@ static int reset_injections(void)
 		"inject_hang",
 		"inject_latency_us",
 		"inject_poison",
+		"inject_compute_latency_us",
 	};
 	static const char *const on_nic[] = {
 		"inject_inv_ignore",

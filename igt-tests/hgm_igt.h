@@ -67,10 +67,12 @@ uint64_t hgm_wait_stat(unsigned int g, const char *key, uint64_t want,
 		       unsigned int timeout_ms);
 
 /* hgm_bad.c: one wrong field at a time */
-#define HGM_ANY_ERROR 1		/* more than one errno is right */
-#define HGM_H_GOOD 0xfffffff1u	/* replaced by the handle of a buffer */
-#define HGM_H_OTHER 0xfffffff2u /* by that of another one */
-#define HGM_H_NONE 0x7fffff00u	/* never a handle */
+#define HGM_ANY_ERROR 1		      /* more than one errno is right */
+#define HGM_H_GOOD 0xfffffff1u	      /* replaced by the handle of a buffer */
+#define HGM_H_OTHER 0xfffffff2u	      /* by that of another one */
+#define HGM_H_CTX 0xfffffff3u	      /* by that of a compute context */
+#define HGM_SEQNO 0xfffffffffffffff4u /* by the number of a command of it */
+#define HGM_H_NONE 0x7fffff00u	      /* never a handle */
 
 struct hgm_field {
 	unsigned short offset;
@@ -100,6 +102,8 @@ struct hgm_bad_ioctl {
 extern const struct hgm_bad_ioctl hgm_bad_info;
 extern const struct hgm_bad_ioctl hgm_bad_bo[];
 extern const unsigned int hgm_bad_bo_count;
+extern const struct hgm_bad_ioctl hgm_bad_ctx[];
+extern const unsigned int hgm_bad_ctx_count;
 void hgm_run_bad(const struct hgm_bad_ioctl *ioctls, unsigned int n);
 
 /* qmp.c: the machine's other side */

@@ -113,6 +113,23 @@ int hgm_bo_close(int fd, uint32_t handle);
 int hgm_bo_info(int fd, uint32_t handle, struct drm_refgpu_bo_info *info);
 int hgm_bo_move(int fd, uint32_t handle, uint32_t placement, uint32_t flags);
 int64_t hgm_svm_migrate(int fd, void *addr, uint64_t size, uint32_t placement);
+
+/* A compute context; commands return a sequence number or an error */
+int hgm_ctx_create(int fd, uint32_t *ctx);
+int hgm_ctx_destroy(int fd, uint32_t ctx);
+int64_t hgm_ctx_submit(int fd, struct drm_refgpu_ctx_submit *cmd);
+int hgm_ctx_wait(int fd, uint32_t ctx, uint64_t seqno, int64_t timeout_ns,
+		 uint64_t *result);
+int hgm_ctx_run(int fd, struct drm_refgpu_ctx_submit *cmd, uint64_t *result);
+int hgm_ctx_advise(int fd, uint32_t ctx, void *addr, uint64_t size, uint32_t advice);
+int64_t hgm_ctx_prefetch(int fd, uint32_t ctx, void *addr, uint64_t size,
+			 uint32_t placement);
+int hgm_ctx_load(int fd, uint32_t ctx, uint32_t op, const void *addr, uint64_t size,
+		 uint64_t *result);
+int hgm_ctx_store(int fd, uint32_t ctx, uint32_t op, void *addr, uint64_t size,
+		  uint32_t pattern, uint64_t seed);
+uint64_t hgm_word_sum(const void *p, uint64_t size);
+
 int hgm_bo_wait(int fd, uint32_t handle, int64_t timeout_ns);
 int hgm_bo_fill(int fd, uint32_t handle, uint64_t offset, uint64_t size,
 		uint32_t pattern);
