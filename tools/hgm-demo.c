@@ -3,7 +3,7 @@
  * Copyright (c) 2026 The HGM authors
  *
  * The main job: a 64 MiB buffer moves between VRAM, RAM and a second GPU, while
- * two NICs do DMA from and into it without a pause.
+ * two NICs do DMA from and into it without a pause. And scene two: see demo/svm.c.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -53,9 +53,11 @@ static void usage(FILE *f)
 	      "  --topology NAME     name for the report\n"
 	      "  --route ROUTE       fail unless the route is bus, host or none\n"
 	      "  --moves N           moves to make (200)\n"
-	      "  --size MIB          size of the buffer in MiB (64)\n"
+	      "  --size MIB          size of the buffer in MiB (64; of scene two 256)\n"
 	      "  --seed N            seed of all that is random (a new one; or SEED)\n"
 	      "  --latency US        the NICs' latency per piece of DMA (100)\n"
+	      "  --svm               scene two: the memory of a process (256 MiB), used by\n"
+	      "                      GPU, NIC and CPU at once\n"
 	      "  --control           positive control: without the NIC's wait both\n"
 	      "                      counters of late accesses must move\n",
 	      f);
@@ -69,6 +71,7 @@ static const struct option options[] = {
 	{ "seed", required_argument, NULL, 'e' },
 	{ "latency", required_argument, NULL, 'l' },
 	{ "control", no_argument, NULL, 'c' },
+	{ "svm", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{}
 };
@@ -98,6 +101,9 @@ static void parse(struct demo *d, int argc, char **argv)
 		case 'l':
 			d->latency_us = strtoul(optarg, NULL, 0);
 			break;
+		case 'v':
+			d->svm = true;
+			break;
 		case 'c':
 			d->control = true;
 			break;
@@ -114,15 +120,24 @@ int main(int argc, char **argv)
 	static struct demo d = {
 		.topology = "unnamed",
 		.moves_wanted = 200,
-		.size = 64 * HGM_MIB,
 		.latency_us = 100,
 	};
 	int ret;
 
 	parse(&d, argc, argv);
+	if (!d.size)
+		d.size = (d.svm ? 256 : 64) * HGM_MIB;
 	d.start_ns = hgm_now_ns();
 	demo_line(&d, "start", "topology %s, seed %" PRIu64, d.topology, d.seed);
-	ret = demo_setup(&d);
+	ret = d.svm ? demo_open(&d) : demo_setup(&d);
+	if (d.svm) {
+		if (!ret)
+			ret = demo_svm(&d);
+		else
+			printf("demo-svm: FAILED reason: %s\n", d.failed);
+		demo_cleanup(&d);
+		return !!ret;
+	}
 	if (d.control) {
 		if (!ret)
 			ret = demo_control(&d);

@@ -30,6 +30,7 @@ struct demo {
 	uint64_t size;
 	uint64_t seed;
 	bool control;
+	bool svm; /* scene two */
 	unsigned int latency_us;
 
 	struct hgm_gpu gpu[2];
@@ -53,6 +54,7 @@ int demo_fail(struct demo *d, int ret, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* phases.c */
+int demo_open(struct demo *d);
 int demo_setup(struct demo *d);
 void demo_cleanup(struct demo *d);
 int demo_run(struct demo *d);
@@ -60,6 +62,9 @@ int demo_run(struct demo *d);
 /* report.c */
 void demo_table(struct demo *d);
 int demo_verdict(struct demo *d, int ret);
+
+/* svm.c */
+int demo_svm(struct demo *d);
 
 /* control.c */
 int demo_control(struct demo *d);

@@ -11,7 +11,7 @@
 
 #define PAIRS_PER_ROUND 9 /* evictions and returns on each GPU, a round */
 
-int demo_setup(struct demo *d)
+int demo_open(struct demo *d)
 {
 	int ret;
 
@@ -36,6 +36,15 @@ int demo_setup(struct demo *d)
 			return demo_fail(d, ret, "NIC %d", i);
 		demo_line(d, "nic", "%d: %s (%s)", i, d->nic[i].pci, d->nic[i].name);
 	}
+	return 0;
+}
+
+int demo_setup(struct demo *d)
+{
+	int ret = demo_open(d);
+
+	if (ret)
+		return ret;
 	ret = stream_init(&d->st, d->gpu, 2, d->nic, 2, d->size, d->seed);
 	return ret ? demo_fail(d, ret, "buffers of %" PRIu64 " MiB",
 			       d->size / HGM_MIB) :
