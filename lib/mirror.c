@@ -158,8 +158,11 @@ static int hgm_mirror_alloc(struct hgm_mirror *m)
 {
 	int err = hmm_dma_map_alloc(m->dev, &m->map, m->npages, PAGE_SIZE);
 
-	if (err)
+	if (err) {
+		/* 7.3 may have freed it, and leaves the pointer there */
+		m->map.pfn_list = NULL;
 		return err;
+	}
 	m->addrs = kvcalloc(m->npages, sizeof(*m->addrs), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	m->is_private = kvcalloc(BITS_TO_LONGS(m->npages), sizeof(long),
 				 GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
@@ -439,6 +442,19 @@ static int hgm_mirror_learn_route(struct hgm_mirror *m, struct hgm_region *regio
 	return 0;
 }
 
+/* -EAGAIN: the mm changes meanwhile.  What may not be written is -EFAULT, as all else. */
+static int hgm_mirror_errno(int err)
+{
+	switch (err) {
+	case -EBUSY:
+		return -EAGAIN;
+	case -EPERM:
+		return -EFAULT;
+	default:
+		return err;
+	}
+}
+
 /* As the CPU would: it brings the pages home, and for a write copies what is shared. */
 static int hgm_mirror_fault(struct hgm_mirror *m, unsigned long start,
 			    unsigned long end, bool write)
@@ -456,7 +472,7 @@ static int hgm_mirror_fault(struct hgm_mirror *m, unsigned long start,
 	mmap_read_lock(m->notifier.mm);
 	err = hmm_range_fault(&range);
 	mmap_read_unlock(m->notifier.mm);
-	return err == -EBUSY ? 0 : err;
+	return hgm_mirror_errno(err);
 }
 
 /* What the manager of those pages does not tell: count what was asked for. */
@@ -561,7 +577,7 @@ static int hgm_mirror_map_batch(struct hgm_mirror *m, unsigned long first,
 	err = hgm_mirror_find(&range);
 	mmap_read_unlock(m->notifier.mm);
 	if (err)
-		return err == -EBUSY ? -EAGAIN : err;
+		return hgm_mirror_errno(err);
 	scoped_guard(mutex, &m->lock) {
 		if (mmu_interval_read_retry(range.notifier, range.notifier_seq))
 			return -EAGAIN;
