@@ -11,43 +11,11 @@
 #include "fake.h"
 #include "../internal.h"
 
-#define CHUNKS	(HGM_FAKE_SIZE / HGM_CHUNK)
 #define PAGES	(HGM_CHUNK / PAGE_SIZE)
 
-struct chunks {
-	unsigned int given;
-	unsigned int freed;
-	u64 last_freed;
-};
-
-static int chunks_alloc(struct hgm_region *region)
+static struct hgm_region *chunks_region(struct kunit *test, struct fake_chunks *c)
 {
-	struct hgm_fake_gpu *gpu = hgm_region_priv(region);
-	struct chunks *c = gpu->engine;
-
-	if (c->given == CHUNKS)
-		return -ENOSPC;
-	hgm_chunk_give(region, c->given++ * HGM_CHUNK);
-	return 0;
-}
-
-static void chunks_free(struct hgm_region *region, u64 offset)
-{
-	struct hgm_fake_gpu *gpu = hgm_region_priv(region);
-	struct chunks *c = gpu->engine;
-
-	c->freed++;
-	c->last_freed = offset;
-}
-
-static struct hgm_region *chunks_region(struct kunit *test, struct chunks *c)
-{
-	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
-
-	gpu->engine = c;
-	gpu->ops.alloc = chunks_alloc;
-	gpu->ops.free = chunks_free;
-	return hgm_fake_region(gpu);
+	return hgm_fake_region(fake_chunks_gpu(test, c));
 }
 
 static void give_back(struct hgm_region *region, const struct hgm_extent *ext)
@@ -58,7 +26,7 @@ static void give_back(struct hgm_region *region, const struct hgm_extent *ext)
 
 static void private_take_runs(struct kunit *test)
 {
-	struct chunks c = {};
+	struct fake_chunks c = {};
 	struct hgm_region *region = chunks_region(test, &c);
 	struct hgm_extent few, rest[2], none;
 
@@ -88,7 +56,7 @@ static void private_take_runs(struct kunit *test)
 /* A whole chunk in one piece, or what there is */
 static void private_take_whole(struct kunit *test)
 {
-	struct chunks c = {};
+	struct fake_chunks c = {};
 	struct hgm_region *region = chunks_region(test, &c);
 	struct hgm_extent page, whole, part;
 
@@ -107,16 +75,17 @@ static void private_take_whole(struct kunit *test)
 
 static void private_chunk_evict(struct kunit *test)
 {
-	struct chunks c = {};
+	struct fake_chunks c = {};
 	struct hgm_region *region = chunks_region(test, &c);
 	struct hgm_extent page, more;
 
 	/* not given */
 	KUNIT_EXPECT_EQ(test, hgm_chunk_evict(region, 0, 1), -EBUSY);
 	/* given, and empty: the driver's again, and not by free */
-	KUNIT_EXPECT_EQ(test, chunks_alloc(region), 0);
+	KUNIT_EXPECT_EQ(test, region->desc.ops->alloc(region), 0);
 	KUNIT_EXPECT_EQ(test, hgm_chunk_evict(region, 0, 1), 0);
 	KUNIT_EXPECT_EQ(test, c.freed, 0);
+	KUNIT_EXPECT_EQ(test, hgm_chunk_evict(region, 0, 1), -EBUSY);
 	/* taken by somebody who has not mapped it yet: it stays, and is used on */
 	KUNIT_ASSERT_EQ(test, hgm_private_take(region, 1, &page), 1);
 	KUNIT_EXPECT_EQ(test, page.offset, HGM_CHUNK);
@@ -132,7 +101,7 @@ static void private_chunk_evict(struct kunit *test)
 /* After that nothing is taken any more */
 static void private_drain(struct kunit *test)
 {
-	struct chunks c = {};
+	struct fake_chunks c = {};
 	struct hgm_region *region = chunks_region(test, &c);
 	struct hgm_extent ext;
 
@@ -143,11 +112,14 @@ static void private_drain(struct kunit *test)
 
 static void private_migrate_refuses(struct kunit *test)
 {
-	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct fake_chunks c = {};
+	struct hgm_fake_gpu *gpu = fake_chunks_gpu(test, &c);
+	int (*alloc)(struct hgm_region *region) = gpu->ops.alloc;
 	struct hgm_region *region = hgm_fake_region(gpu);
 
+	gpu->ops.alloc = NULL;
 	KUNIT_EXPECT_EQ(test, hgm_migrate_to_vram(region, NULL, 0, PAGE_SIZE), -EOPNOTSUPP);
-	gpu->ops.alloc = chunks_alloc;
+	gpu->ops.alloc = alloc;
 	KUNIT_EXPECT_EQ(test, hgm_migrate_to_vram(region, NULL, 0, 0), -EINVAL);
 	KUNIT_EXPECT_EQ(test, hgm_migrate_to_vram(region, NULL, 1, PAGE_SIZE), -EINVAL);
 	KUNIT_EXPECT_EQ(test, hgm_migrate_to_ram(region, NULL, PAGE_SIZE, 0), -EINVAL);
