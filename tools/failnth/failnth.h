@@ -37,15 +37,19 @@ struct fn {
 	char *map;
 	struct ibv_mr *mr;
 	struct ibv_pd *pd;
+	char *area; /* memory of the process, NULL: none */
+	uint64_t area_size;
 	int api; /* hgm_test/api, hgm_test/import */
 	struct fn_hog hog[FN_HOGS];
 	unsigned int hogs;
 };
 
 /* What a failed call may have changed all the same */
-#define FN_MOVE (1U << 0)  /* where the buffer is */
-#define FN_MAPS (1U << 1)  /* a peer's mapping, which comes when used and goes when moved */
-#define FN_ERRNO (1U << 2) /* not what, but its errno: the PCI core has many words for no memory */
+#define FN_MOVE (1U << 0)   /* where the buffer is */
+#define FN_MAPS (1U << 1)   /* a peer's mapping, which comes when used and goes when moved */
+#define FN_ERRNO (1U << 2)  /* not what, but its errno: the PCI core has many words for no memory */
+#define FN_NOSPC (1U << 3)  /* and this: its errno may be -ENOSPC, too */
+#define FN_CHUNKS (1U << 4) /* an eviction of process memory, whose chunks count as buffers */
 
 /**
  * struct fn_entry - one way into the drivers
@@ -57,6 +61,7 @@ struct fn {
  * @check: contents and state after the call that worked; optional
  * @undo: of @call; optional
  * @finish: of @setup; optional
+ * @aim: only allocations in this function of the kernel; NULL: in any of our modules
  * @sample: there are too many allocations: take about so many of them
  * @may: FN_*
  * @quiet: makes no allocation that can fail; of the others something must
@@ -70,6 +75,7 @@ struct fn_entry {
 	void (*undo)(struct fn *fn);
 	void (*finish)(struct fn *fn);
 	void (*cleanup)(struct fn *fn);
+	const char *aim;
 	unsigned int sample;
 	unsigned int may;
 	bool quiet;
@@ -78,11 +84,13 @@ struct fn_entry {
 extern const struct fn_entry fn_gpu_entries[];
 extern const struct fn_entry fn_share_entries[];
 extern const struct fn_entry fn_nic_entries[];
+extern const struct fn_entry fn_svm_entries[];
 extern const struct fn_entry fn_kernel_entries[];
 extern const struct fn_entry fn_driver_entries[];
 
 /* inject.c */
 int fn_inject_init(void);
+int fn_inject_aim(const char *function);
 void fn_inject_fini(void);
 void fn_arm(unsigned int nth);
 void fn_disarm(void);
@@ -108,5 +116,22 @@ void fn_finish_bo(struct fn *fn);
 int fn_setup_dmabuf(struct fn *fn);
 void fn_finish_dmabuf(struct fn *fn);
 int fn_check_bo(struct fn *fn);
+/* VRAM full of buffers, but for a hole; they may leave it */
+int fn_fill_vram(struct fn *fn, uint64_t hole);
+void fn_empty_vram(struct fn *fn);
+int fn_hogs_to_vram(struct fn *fn);
+int fn_check_hogs(struct fn *fn);
+
+/* share.c: -EFAULT instead of a signal */
+int fn_touch(volatile char *p, bool write);
+
+/* nic.c */
+void fn_undo_reg(struct fn *fn);
+int fn_call_dereg(struct fn *fn);
+
+/* svm.c */
+int fn_area_to_vram(struct fn *fn, int fd);
+int fn_check_area(struct fn *fn);
+void fn_finish_area(struct fn *fn);
 
 #endif /* HGM_FAILNTH_H */

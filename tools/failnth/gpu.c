@@ -257,14 +257,14 @@ static int add_hog(struct fn *fn, uint64_t size, bool *fits)
 }
 
 /*
- * Fill VRAM, but for a hole that takes one of our buffers: whatever is created goes to
- * RAM when there is no room.
+ * Fill VRAM, but for a hole of that size: whatever is created goes to RAM when there is
+ * no room.
  */
-static int prepare_full(struct fn *fn)
+int fn_fill_vram(struct fn *fn, uint64_t hole)
 {
 	uint64_t size = 32 * HGM_MIB;
 	bool fits;
-	int ret = hgm_bo_create(fn->fd, FN_SIZE, REFGPU_PLACE_VRAM, 0, &fn->made);
+	int ret = hgm_bo_create(fn->fd, hole, REFGPU_PLACE_VRAM, 0, &fn->made);
 
 	while (!ret && size >= FN_SIZE && fn->hogs < FN_HOGS) {
 		ret = add_hog(fn, size, &fits);
@@ -276,19 +276,51 @@ static int prepare_full(struct fn *fn)
 	return ret;
 }
 
-static void cleanup_full(struct fn *fn)
+void fn_empty_vram(struct fn *fn)
 {
 	while (fn->hogs)
 		fn_drop(fn, &fn->hog[--fn->hogs].handle);
 }
 
-static int hogs_to_vram(struct fn *fn)
+int fn_hogs_to_vram(struct fn *fn)
 {
 	int ret = 0;
 
 	for (unsigned int i = 0; !ret && i < fn->hogs; i++)
 		ret = hgm_bo_move(fn->fd, fn->hog[i].handle, REFGPU_PLACE_VRAM, 0);
 	return ret;
+}
+
+/* Those that have left VRAM have their contents; a negative errno, or how many have */
+static int hogs_outside(struct fn *fn)
+{
+	int outside = 0;
+
+	for (unsigned int i = 0; i < fn->hogs; i++) {
+		const struct fn_hog *hog = &fn->hog[i];
+		uint32_t crc;
+		int ret;
+
+		if (is_in_vram(fn, hog->handle))
+			continue;
+		outside++;
+		ret = hgm_bo_crc(fn->fd, hog->handle, 0, hog->size, &crc);
+		if (ret || crc != hog->crc)
+			return ret ? ret : -EILSEQ;
+	}
+	return outside;
+}
+
+int fn_check_hogs(struct fn *fn)
+{
+	int outside = hogs_outside(fn);
+
+	return outside < 0 ? outside : 0;
+}
+
+static int prepare_full(struct fn *fn)
+{
+	return fn_fill_vram(fn, FN_SIZE);
 }
 
 /*
@@ -300,7 +332,7 @@ static int setup_evict(struct fn *fn)
 	int ret = fn_setup_vram(fn);
 
 	ret = ret ? ret : fn_make(fn, REFGPU_PLACE_RAM, &fn->other);
-	ret = ret ? ret : hogs_to_vram(fn);
+	ret = ret ? ret : fn_hogs_to_vram(fn);
 	return ret || is_in_vram(fn, fn->bo) ? ret : -ENOSPC;
 }
 
@@ -315,29 +347,19 @@ static int call_evict(struct fn *fn)
  */
 static int check_evict(struct fn *fn)
 {
-	unsigned int left = !is_in_vram(fn, fn->bo);
+	int outside = hogs_outside(fn);
 
+	if (outside < 0)
+		return outside;
 	if (!is_in_vram(fn, fn->other))
 		return -ENOENT;
-	for (unsigned int i = 0; i < fn->hogs; i++) {
-		const struct fn_hog *hog = &fn->hog[i];
-		uint32_t crc;
-		int ret;
-
-		if (is_in_vram(fn, hog->handle))
-			continue;
-		left++;
-		ret = hgm_bo_crc(fn->fd, hog->handle, 0, hog->size, &crc);
-		if (ret || crc != hog->crc)
-			return ret ? ret : -EILSEQ;
-	}
-	return left ? check_copy(fn) : -ENOTUNIQ;
+	return outside || !is_in_vram(fn, fn->bo) ? check_copy(fn) : -ENOTUNIQ;
 }
 
 static void finish_evict(struct fn *fn)
 {
 	fn_finish_bo(fn);
-	hogs_to_vram(fn);
+	fn_hogs_to_vram(fn);
 }
 
 static int call_shrink(struct fn *fn)
@@ -385,7 +407,7 @@ const struct fn_entry fn_gpu_entries[] = {
 	{ "copy", .setup = setup_two, .call = call_copy, .check = check_copy,
 	  .finish = fn_finish_bo },
 	{ "evict", .prepare = prepare_full, .setup = setup_evict, .call = call_evict,
-	  .check = check_evict, .finish = finish_evict, .cleanup = cleanup_full,
+	  .check = check_evict, .finish = finish_evict, .cleanup = fn_empty_vram,
 	  .may = FN_MOVE },
 	{ "shrink", .setup = fn_setup_ram, .call = call_shrink, BO, .may = FN_MOVE, .quiet = true },
 	{ "reset", .setup = fn_setup_vram, .call = call_reset, .check = check_reset,

@@ -85,6 +85,42 @@ static void aim_nowhere(void)
 	}
 }
 
+static int aim_both(uint64_t start, uint64_t end)
+{
+	int ret = aim("failslab", start, end);
+
+	return ret ? ret : aim("fail_page_alloc", start, end);
+}
+
+/* Where a function of the kernel or a module begins, or the first after that address */
+static uint64_t find_symbol(const char *function, uint64_t after)
+{
+	FILE *in = fopen("/proc/kallsyms", "r");
+	uint64_t found = UINT64_MAX;
+	unsigned long long at;
+	char line[512], name[256];
+
+	while (in && fgets(line, sizeof(line), in)) {
+		if (sscanf(line, "%llx %*c %255s", &at, name) != 2)
+			continue;
+		if (function ? !strcmp(name, function) : at > after && at < found)
+			found = at;
+	}
+	if (in)
+		fclose(in);
+	return found;
+}
+
+/* Until fn_inject_init() */
+int fn_inject_aim(const char *function)
+{
+	uint64_t start = find_symbol(function, 0);
+
+	if (start == UINT64_MAX)
+		return -ENOENT;
+	return aim_both(start, find_symbol(NULL, start));
+}
+
 /* Again whenever a module was loaded: it may lie elsewhere */
 int fn_inject_init(void)
 {
@@ -92,8 +128,7 @@ int fn_inject_init(void)
 	int ret = text_range(&start, &end);
 
 	aim_nowhere();
-	ret = ret ? ret : aim("failslab", start, end);
-	ret = ret ? ret : aim("fail_page_alloc", start, end);
+	ret = ret ? ret : aim_both(start, end);
 	ret = ret ? ret : set("fail_page_alloc", "min-order", "0");
 	ret = ret ? ret : set("fail_page_alloc", "ignore-gfp-highmem", "N");
 	if (ret || nth_fd >= 0)

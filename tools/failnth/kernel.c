@@ -109,12 +109,16 @@ static void undo_import(struct fn *fn)
 const struct fn_entry fn_kernel_entries[] = {
 	{ "api-region-create", .prepare = prepare_api, .cleanup = cleanup_api,
 	  .call = call_region_create, .sample = 30 },
+	{ "api-region-resource", .prepare = prepare_api, .cleanup = cleanup_api,
+	  .call = call_region_create, .aim = "get_free_mem_region" },
+	{ "api-region-pages", .prepare = prepare_api, .cleanup = cleanup_api,
+	  .call = call_region_create, .aim = "memremap_pages", .sample = 20 },
 	{ "api-pool-create", .prepare = prepare_api, .cleanup = cleanup_api,
 	  .call = call_pool_create, .sample = 30 },
 	{ "api-pool-alloc", REGION, .call = call_pool_alloc },
 	{ "api-copy-by-cpu", REGION, .call = call_copy_by_cpu },
 	{ "api-copy-ranges", REGION, .call = call_copy_ranges },
-	{ "api-peer-route", REGION, .call = call_peer_route },
+	{ "api-peer-route", REGION, .call = call_peer_route, .quiet = true },
 	{ "api-map-segs", REGION, .call = call_map_segs },
 	{ "api-peer-map", REGION, .call = call_peer_map },
 	{ "importer-dynamic", IMPORTER, .call = call_import_dynamic },
@@ -180,6 +184,17 @@ static void undo_gpu_unbind(struct fn *fn)
 	hgm_pci_bind("refgpu", fn->gpu[1].pci);
 }
 
+/* With memory of a process in its VRAM, which has to come home */
+static int setup_gpu_used(struct fn *fn)
+{
+	struct hgm_gpu gpu;
+	int ret = hgm_gpu_open(&gpu, 1);
+
+	ret = ret ? ret : fn_area_to_vram(fn, gpu.fd);
+	hgm_gpu_close(&gpu);
+	return ret;
+}
+
 static int setup_nic_gone(struct fn *fn)
 {
 	return hgm_pci_unbind("refnic", fn->nic1);
@@ -200,13 +215,27 @@ static void undo_nic_unbind(struct fn *fn)
 	hgm_pci_bind("refnic", fn->nic1);
 }
 
+#define GPU_BIND .prepare = prepare_gpu_bind, .setup = setup_gpu_gone, \
+		 .call = call_gpu_bind, .check = check_gpu_bound,      \
+		 .finish = undo_gpu_unbind, .may = FN_ERRNO
+#define NIC_BIND .prepare = prepare_nic_bind, .setup = setup_nic_gone, \
+		 .call = call_nic_bind, .finish = undo_nic_unbind, .may = FN_ERRNO
+
+/* Of the whole probe a sample; of its steps with something to unwind each allocation */
 const struct fn_entry fn_driver_entries[] = {
-	{ "refgpu-bind", .prepare = prepare_gpu_bind, .setup = setup_gpu_gone,
-	  .call = call_gpu_bind, .check = check_gpu_bound, .finish = undo_gpu_unbind,
-	  .sample = 30, .may = FN_ERRNO },
+	{ "refgpu-bind", GPU_BIND, .sample = 30 },
+	{ "refgpu-bind-ring", GPU_BIND, .aim = "refgpu_ring_init" },
+	{ "refgpu-bind-sched", GPU_BIND, .aim = "refgpu_sched_init", .sample = 20 },
+	{ "refgpu-bind-entity", GPU_BIND, .aim = "drm_sched_entity_init" },
 	{ "refgpu-unbind", .call = call_gpu_unbind, .undo = undo_gpu_unbind },
-	{ "refnic-bind", .prepare = prepare_nic_bind, .setup = setup_nic_gone,
-	  .call = call_nic_bind, .finish = undo_nic_unbind, .sample = 30, .may = FN_ERRNO },
+	{ "refgpu-unbind-svm", .setup = setup_gpu_used, .call = call_gpu_unbind,
+	  .check = fn_check_area, .undo = undo_gpu_unbind, .finish = fn_finish_area },
+	{ "refnic-bind", NIC_BIND, .sample = 30 },
+	{ "refnic-bind-pci", NIC_BIND, .aim = "pcim_iomap_region" },
+	{ "refnic-bind-hw", NIC_BIND, .aim = "refnic_hw_alloc" },
+	{ "refnic-bind-vectors", NIC_BIND, .aim = "refnic_irq_init", .sample = 30 },
+	{ "refnic-bind-irq", NIC_BIND, .aim = "pci_request_irq" },
+	{ "refnic-bind-ib", NIC_BIND, .aim = "ib_cache_setup_one" },
 	{ "refnic-unbind", .call = call_nic_unbind, .undo = undo_nic_unbind },
 	{}
 };

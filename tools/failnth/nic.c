@@ -34,7 +34,7 @@ static int call_reg_pinned(struct fn *fn)
 	return hgm_nic_reg(&fn->nic, fn->dmabuf, FN_SIZE, HGM_NIC_PINNED, &fn->mr);
 }
 
-static void undo_reg(struct fn *fn)
+void fn_undo_reg(struct fn *fn)
 {
 	hgm_nic_dereg(fn->mr);
 	fn->mr = NULL;
@@ -49,11 +49,11 @@ static int setup_reg(struct fn *fn)
 
 static void finish_reg(struct fn *fn)
 {
-	undo_reg(fn);
+	fn_undo_reg(fn);
 	fn_finish_dmabuf(fn);
 }
 
-static int call_dereg(struct fn *fn)
+int fn_call_dereg(struct fn *fn)
 {
 	int ret = hgm_nic_dereg(fn->mr);
 
@@ -115,9 +115,9 @@ static int call_reset(struct fn *fn)
 
 const struct fn_entry fn_nic_entries[] = {
 	{ "alloc-pd", .call = call_pd, .undo = undo_pd },
-	{ "reg-dynamic", BUF, .call = call_reg_dynamic, .undo = undo_reg },
-	{ "reg-pinned", BUF, .call = call_reg_pinned, .undo = undo_reg, .may = FN_MOVE },
-	{ "dereg", .setup = setup_reg, .call = call_dereg, REG, .quiet = true },
+	{ "reg-dynamic", BUF, .call = call_reg_dynamic, .undo = fn_undo_reg },
+	{ "reg-pinned", BUF, .call = call_reg_pinned, .undo = fn_undo_reg, .may = FN_MOVE },
+	{ "dereg", .setup = setup_reg, .call = fn_call_dereg, REG, .quiet = true },
 	{ "dma", .setup = setup_reg, .call = call_crc, REG, .quiet = true },
 	/* a worker of the driver maps it */
 	{ "dma-fault", .setup = setup_absent, .call = call_crc, REG, .quiet = true },

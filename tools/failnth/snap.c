@@ -18,7 +18,7 @@ static const struct {
 	const char *name;
 	unsigned int may;
 } values[] = {
-	{ "buffers", 0 },
+	{ "buffers", FN_CHUNKS },
 	{ "pins", 0 },
 	{ "live maps", FN_MAPS },
 	{ "pinned bytes", 0 },
@@ -36,6 +36,7 @@ static const struct {
 	{ "pins of the buffer", 0 },
 	{ "peer maps of the buffer", FN_MAPS },
 	{ "place of the buffer", FN_MOVE },
+	{ "pages of processes", FN_CHUNKS },
 };
 
 /* Lines of "size placement vram_bytes pins live_maps moves" */
@@ -93,7 +94,8 @@ static void snap_slow(struct fn *fn, uint64_t *v)
 	}
 	snprintf(path, sizeof(path), "%s/stats", fn->gpu[0].core);
 	if (hgm_file_key(path, "releasing_bytes", &v[3]) ||
-	    hgm_file_key(path, "quarantined_bytes", &v[4]))
+	    hgm_file_key(path, "quarantined_bytes", &v[4]) ||
+	    hgm_file_key(path, "private_used_pages", &v[8]))
 		v[3] = ~0ULL;
 }
 
