@@ -140,7 +140,6 @@ static int run_mmap(struct fuzz *f)
 {
 	struct fuzz_buf *buf = fuzz_pick_buf(f);
 	uint64_t offset, size;
-	char *addr;
 
 	if (!buf)
 		return FUZZ_SKIP;
@@ -150,11 +149,9 @@ static int run_mmap(struct fuzz *f)
 		offset = fuzz_odd_number(f) & ~(HGM_PAGE - 1);
 	}
 	fuzz_note(f, "mmap(dma-buf %d, %#llx)", buf->fd, (unsigned long long)offset);
-	addr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, buf->fd, offset);
-	if (addr == MAP_FAILED)
-		return -errno;
-	fuzz_add_map(f, addr, size);
-	return 0;
+	return fuzz_map_new(f, size, PROT_READ | PROT_WRITE, MAP_SHARED, buf->fd, offset) ?
+		       0 :
+		       -errno;
 }
 
 const struct fuzz_op fuzz_dmabuf_ops[] = {

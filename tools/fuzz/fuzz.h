@@ -23,7 +23,7 @@
 #define FUZZ_BOS 16
 #define FUZZ_BUFS 8
 #define FUZZ_SYNCS 4
-#define FUZZ_MAPS 8
+#define FUZZ_MAPS 12
 #define FUZZ_NICS 2
 #define FUZZ_PDS 3
 #define FUZZ_MRS 8
@@ -117,6 +117,7 @@ struct fuzz {
 	struct fuzz_buf buf[FUZZ_BUFS];
 	int sync[FUZZ_SYNCS];
 	struct fuzz_map map[FUZZ_MAPS];
+	uint64_t place; /* where in the window the next map goes */
 	struct fuzz_nic nic[FUZZ_NICS];
 };
 
@@ -143,6 +144,7 @@ extern const struct fuzz_op fuzz_gpu_ops[];
 extern const struct fuzz_op fuzz_prime_ops[];
 extern const struct fuzz_op fuzz_dmabuf_ops[];
 extern const struct fuzz_op fuzz_mem_ops[];
+extern const struct fuzz_op fuzz_svm_ops[];
 extern const struct fuzz_op fuzz_file_ops[];
 extern const struct fuzz_op fuzz_nic_ops[];
 
@@ -174,7 +176,9 @@ void fuzz_del_bo(struct fuzz *f, struct fuzz_bo *bo);
 void fuzz_close_file(struct fuzz *f, struct fuzz_file *file);
 void fuzz_add_buf(struct fuzz *f, int fd);
 void fuzz_add_sync(struct fuzz *f, int fd);
-void fuzz_add_map(struct fuzz *f, char *addr, uint64_t size);
+char *fuzz_map_new(struct fuzz *f, uint64_t size, int prot, int flags, int fd,
+		   uint64_t offset);
+char *fuzz_map_place(struct fuzz *f, uint64_t size);
 void fuzz_nic_init(struct fuzz *f);
 void fuzz_nic_drop(struct fuzz *f);
 int fuzz_any_fd(struct fuzz *f);

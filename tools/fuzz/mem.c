@@ -2,8 +2,8 @@
 /*
  * Copyright (c) 2026 The HGM authors
  *
- * Buffers as memory: mapped, touched, moved about, inherited, let go.  A buffer
- * may leave or die under the mapping; then SIGBUS is right.
+ * Buffers, and memory of svm.c: mapped, touched, moved about, inherited, let go.  A
+ * buffer may leave or die under the mapping; then SIGBUS is right.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -63,7 +63,6 @@ static int run_mmap(struct fuzz *f)
 	struct fuzz_bo *bo = fuzz_pick_bo(f, file);
 	struct drm_refgpu_bo_mmap arg = { 0 };
 	uint64_t offset, size;
-	char *addr;
 	int prot = PROT_READ | PROT_WRITE, flags = MAP_SHARED;
 
 	if (!bo)
@@ -85,11 +84,7 @@ static int run_mmap(struct fuzz *f)
 		flags |= MAP_POPULATE;
 	}
 	fuzz_note(f, "mmap(%d, %#llx, %#x)", file->fd, (unsigned long long)offset, flags);
-	addr = mmap(NULL, size, prot, flags, file->fd, arg.offset + offset);
-	if (addr == MAP_FAILED)
-		return -errno;
-	fuzz_add_map(f, addr, size);
-	return 0;
+	return fuzz_map_new(f, size, prot, flags, file->fd, arg.offset + offset) ? 0 : -errno;
 }
 
 static int run_touch(struct fuzz *f)
@@ -170,7 +165,8 @@ static int run_remap(struct fuzz *f)
 	size = f->wrong ? map->size + HGM_PAGE : map->size;
 	f->touched = f->wrong;
 	/* to another place, so that page tables are moved */
-	addr = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	addr = mmap(fuzz_map_place(f, size), size, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	if (addr == MAP_FAILED)
 		return FUZZ_SKIP;
 	fuzz_note(f, "mremap(%p, %#llx)", map->addr, (unsigned long long)size);

@@ -6,11 +6,13 @@
  * calls, its own methods, and calls nobody thought of.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 #include <infiniband/verbs.h>
+#include <rdma/ib_user_verbs.h>
 #include <rdma/ib_user_ioctl_cmds.h>
 #include <rdma/rdma_user_ioctl.h>
 #include <rdma/refnic-abi.h>
@@ -117,6 +119,15 @@ static struct fuzz_mr *pick_mr(struct fuzz *f, struct fuzz_nic *nic)
 	return NULL;
 }
 
+/* Room in the table for one more */
+static struct fuzz_mr *free_mr(struct fuzz_nic *nic)
+{
+	for (int i = 0; nic && i < FUZZ_MRS; i++)
+		if (!nic->mr[i].len)
+			return &nic->mr[i];
+	return NULL;
+}
+
 static int run_pd(struct fuzz *f)
 {
 	struct fuzz_nic *nic = pick_nic(f);
@@ -143,15 +154,12 @@ static int run_reg(struct fuzz *f)
 	struct fuzz_buf *buf = fuzz_pick_buf(f);
 	struct fuzz_nic *nic = pick_nic(f);
 	uint32_t lkey = 0, rkey = 0;
-	struct fuzz_mr *mr = NULL;
+	struct fuzz_mr *mr = free_mr(nic);
 	uint64_t offset, size;
 	struct ibv_pd *pd;
 	union cmd cmd;
 	int ret;
 
-	for (int i = 0; nic && i < FUZZ_MRS; i++)
-		if (!nic->mr[i].len)
-			mr = &nic->mr[i];
 	if (!mr || !buf)
 		return FUZZ_SKIP;
 	pd = nic->pd[fuzz_below(f, FUZZ_PDS)];
@@ -175,6 +183,48 @@ static int run_reg(struct fuzz *f)
 	if (!ret && cmd.hdr.object_id == UVERBS_OBJECT_MR &&
 	    cmd.hdr.method_id == UVERBS_METHOD_REG_DMABUF_MR)
 		*mr = (struct fuzz_mr){ cmd.hdr.attrs[0].data, lkey, size };
+	return ret;
+}
+
+/* Memory of the process.  The method for it came late: the old command does */
+static int run_reg_va(struct fuzz *f)
+{
+	struct fuzz_nic *nic = pick_nic(f);
+	struct fuzz_map *map = fuzz_pick_map(f);
+	struct fuzz_mr *mr = free_mr(nic);
+	struct ib_uverbs_reg_mr_resp resp = { 0 };
+	struct ib_uverbs_reg_mr req = { 0 };
+	uint64_t offset, size;
+	union cmd cmd;
+	int ret;
+
+	if (!mr || !map)
+		return FUZZ_SKIP;
+	fuzz_range(f, map->size, &offset, &size);
+	/* a range may begin and end anywhere, and go on behind the map */
+	if (fuzz_chance(f, 30)) {
+		offset += fuzz_below(f, HGM_PAGE);
+		size += fuzz_below(f, HGM_PAGE);
+	}
+	req.start = (uintptr_t)map->addr + offset;
+	req.hca_va = req.start;
+	req.length = size;
+	req.pd_handle = nic->pd[0]->handle;
+	req.access_flags = IBV_ACCESS_ON_DEMAND;
+	if (fuzz_chance(f, 80))
+		req.access_flags |= IBV_ACCESS_LOCAL_WRITE;
+	if (f->wrong && fuzz_chance(f, 50)) {
+		/* not where it is: that could be memory of ours, to be written to */
+		fuzz_mutate(f, &req.length, sizeof(req) - offsetof(typeof(req), length));
+		f->wrong = false;
+	}
+	cmd_init(&cmd, UVERBS_OBJECT_DEVICE, UVERBS_METHOD_INVOKE_WRITE);
+	cmd_attr(&cmd, UVERBS_ATTR_CORE_IN, sizeof(req), (uintptr_t)&req);
+	cmd_attr(&cmd, UVERBS_ATTR_CORE_OUT, sizeof(resp), (uintptr_t)&resp);
+	cmd_attr(&cmd, UVERBS_ATTR_WRITE_CMD, 8, IB_USER_VERBS_CMD_REG_MR);
+	ret = cmd_run(f, nic, &cmd, 2);
+	if (!ret && resp.lkey)
+		*mr = (struct fuzz_mr){ resp.mr_handle, resp.lkey, req.length };
 	return ret;
 }
 
@@ -370,9 +420,10 @@ void fuzz_nic_drop(struct fuzz *f)
 const struct fuzz_op fuzz_nic_ops[] = {
 	{ "pd", 10, true, run_pd },
 	{ "reg-dmabuf-mr", 15, true, run_reg },
-	{ "dereg-mr", 12, true, run_dereg },
+	{ "reg-mr", 15, true, run_reg_va },
+	{ "dereg-mr", 20, true, run_dereg },
 	{ "query-mr", 120, true, run_query_mr },
-	{ "refnic-dma", 12, true, run_dma },
+	{ "refnic-dma", 16, true, run_dma },
 	{ "refnic-stats", 15, true, run_stats },
 	{ "nic-query", 8, true, run_query },
 	{ "uverbs-any", 100, false, run_any },

@@ -97,6 +97,7 @@ static bool check_gpu(const struct hgm_gpu *gpu)
 		"releasing_bytes",
 		"quarantined_bytes",
 		"p2p_busy_pages",
+		"private_used_pages",
 	};
 	struct drm_refgpu_device_info info;
 	char path[2 * HGM_PATH];

@@ -181,16 +181,40 @@ void fuzz_add_sync(struct fuzz *f, int fd)
 	*sync = fd;
 }
 
-void fuzz_add_map(struct fuzz *f, char *addr, uint64_t size)
+/*
+ * Maps have a part of the address space to themselves: a NIC may still write to where one
+ * was, and touching a hole must not find what the C library has put there.
+ */
+#define WINDOW (1ULL << 45)
+#define WINDOW_SIZE (1ULL << 36)
+#define WINDOW_STEP (2 * HGM_MIB)
+
+/* Not of any use by now, most likely; it may be, when it comes round again */
+char *fuzz_map_place(struct fuzz *f, uint64_t size)
+{
+	char *addr = (char *)(WINDOW + f->place % WINDOW_SIZE);
+
+	f->place += (size + 2 * WINDOW_STEP - 1) / WINDOW_STEP * WINDOW_STEP;
+	return addr;
+}
+
+/* As mmap(), NULL for an error; takes its place in the table */
+char *fuzz_map_new(struct fuzz *f, uint64_t size, int prot, int flags, int fd,
+		   uint64_t offset)
 {
 	struct fuzz_map *map = &f->map[fuzz_below(f, FUZZ_MAPS)];
+	char *addr = mmap(fuzz_map_place(f, size), size, prot,
+			  flags | MAP_FIXED_NOREPLACE, fd, offset);
 
+	if (addr == MAP_FAILED)
+		return NULL;
 	for (int i = 0; i < FUZZ_MAPS; i++)
 		if (!f->map[i].addr)
 			map = &f->map[i];
 	if (map->addr)
 		munmap(map->addr, map->size);
 	*map = (struct fuzz_map){ addr, size };
+	return addr;
 }
 
 /* At the end, so that what is still used afterwards has leaked */

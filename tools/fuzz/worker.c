@@ -37,6 +37,7 @@ void fuzz_ops_init(const struct fuzz_config *cfg)
 	add_ops(fuzz_prime_ops);
 	add_ops(fuzz_dmabuf_ops);
 	add_ops(fuzz_mem_ops);
+	add_ops(fuzz_svm_ops);
 	add_ops(fuzz_file_ops);
 	if (cfg->nics)
 		add_ops(fuzz_nic_ops);
