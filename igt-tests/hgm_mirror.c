@@ -5,6 +5,7 @@
  * A NIC that reaches process memory where it is: in RAM, and in VRAM by the bus.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
@@ -344,6 +345,41 @@ static void test_bad(void)
 	igt_assert_eq(hgm_nic_dereg(mr), 0);
 }
 
+/* By the NIC's config space, behind its driver's back */
+static void set_bus_master(const char *pci, bool on)
+{
+	char path[HGM_PATH];
+	uint16_t command;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", pci);
+	fd = open(path, O_RDWR);
+	igt_assert_fd(fd);
+	igt_assert_eq(pread(fd, &command, 2, 4), 2);
+	command = on ? command | 4 : command & ~4;
+	igt_assert_eq(pwrite(fd, &command, 2, 4), 2);
+	close(fd);
+}
+
+/* A NIC that cannot even read the entry of the region */
+static void test_refused(void)
+{
+	struct svm_area a;
+	struct ibv_mr *mr;
+
+	svm_map(&a, SIZE, true);
+	svm_fill(&a);
+	svm_to_vram(0, &a);
+	set_bus_master(nic[0].pci, false);
+	for (int i = 0; i < 3; i++)
+		igt_assert_eq(hgm_nic_reg_va(&nic[0], a.p, SIZE, &mr), -EIO);
+	set_bus_master(nic[0].pci, true);
+	mr = reg_va(0, &a);
+	assert_nic_sees(0, mr, &a);
+	igt_assert_eq(hgm_nic_dereg(mr), 0);
+	svm_unmap(&a);
+}
+
 static const struct hgm_subtest subtests[] = {
 	{ "ram", "Check DMA to process memory in RAM", test_ram },
 	{ "vram", "Check DMA to process memory in VRAM", test_vram },
@@ -356,6 +392,7 @@ static const struct hgm_subtest subtests[] = {
 	{ "fork", "Check DMA to memory shared with a child", test_fork },
 	{ "mute", "Check a NIC that does not stop", test_mute },
 	{ "unbind-gpu", "Check memory whose GPU goes", test_unbind_gpu },
+	{ "refused", "Check a NIC that does not take the region", test_refused },
 	{ "bad", "Check wrong ranges", test_bad },
 };
 

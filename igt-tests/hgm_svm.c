@@ -225,6 +225,41 @@ static void test_bad(void)
 	svm_unmap(&bad_area);
 }
 
+static void assert_stays(void *p)
+{
+	igt_assert_eq_s64(hgm_svm_migrate(gpu[0].fd, p, HUGE, REFGPU_PLACE_VRAM), -EINVAL);
+	igt_assert_eq_s64(hgm_svm_migrate(gpu[0].fd, p, HUGE, REFGPU_PLACE_RAM), -EINVAL);
+	for (uint64_t i = 0; i < HUGE; i += HGM_PAGE)
+		igt_assert_eq(((uint8_t *)p)[i], 7);
+}
+
+/* Memory of a device, and what hugetlbfs has put aside: not the mm's to migrate */
+static void test_special(void)
+{
+	static const char nr[] = "/proc/sys/vm/nr_hugepages";
+	uint32_t handle = hgm_bo(gpu[0].fd, HUGE, REFGPU_PLACE_VRAM);
+	void *map = hgm_bo_mmap(gpu[0].fd, handle, HUGE), *huge;
+	struct svm_area a;
+
+	svm_map(&a, 2 * HUGE, true);
+	svm_fill(&a);
+	igt_assert_eq(hgm_file_write(nr, "1"), 0);
+	huge = mmap(a.p + HUGE, HUGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_HUGETLB, -1, 0);
+	igt_assert(huge == a.p + HUGE && map != MAP_FAILED);
+	memset(huge, 7, HUGE);
+	memset(map, 7, HUGE);
+	assert_stays(huge);
+	assert_stays(map);
+	/* what is beside it moves */
+	igt_assert_eq_s64(hgm_svm_migrate(gpu[0].fd, a.p, 2 * HUGE, REFGPU_PLACE_VRAM), HUGE);
+	svm_assert(&a, 0, HUGE);
+	munmap(a.p, 2 * HUGE);
+	munmap(map, HUGE);
+	igt_assert_eq(hgm_file_write(nr, "0"), 0);
+	igt_assert_eq(hgm_bo_close(gpu[0].fd, handle), 0);
+}
+
 static const struct hgm_subtest subtests[] = {
 	{ "pages", "Check memory of single pages there and back", test_pages },
 	{ "huge", "Check memory of large pages there and back", test_huge },
@@ -237,10 +272,12 @@ static const struct hgm_subtest subtests[] = {
 	{ "unbind", "Check that memory survives its GPU's driver", test_unbind },
 	{ "two-gpus", "Check a range that is in two GPUs", test_two_gpus },
 	{ "bad", "Check wrong arguments", test_bad },
+	{ "special", "Check mappings that do not move", test_special },
 };
 
 int hgm_igt_main()
 {
 	hgm_run_table(subtests, HGM_ARRAY_SIZE(subtests));
 	hgm_run_table(hgm_svm_mm, hgm_svm_mm_count);
+	hgm_run_table(hgm_svm_events, hgm_svm_events_count);
 }

@@ -30,5 +30,7 @@ uint64_t svm_in_vram(unsigned int g);
 
 extern const struct hgm_subtest hgm_svm_mm[];
 extern const unsigned int hgm_svm_mm_count;
+extern const struct hgm_subtest hgm_svm_events[];
+extern const unsigned int hgm_svm_events_count;
 
 #endif /* HGM_SVM_H */

@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -134,6 +136,69 @@ static void test_slow_invalidate(void)
 	revoke_stream_end();
 }
 
+struct move {
+	uint32_t handle;
+	int ret;
+};
+
+static void *move_away(void *arg)
+{
+	struct move *m = arg;
+
+	m->ret = hgm_bo_move(gpu[0].fd, m->handle, hgm_bo_other_place(gpu[0].fd, m->handle), 0);
+	return NULL;
+}
+
+static void on_alarm(int sig)
+{
+}
+
+/* Not hgm_ioctl(), which tries again */
+static int bo_info_once(uint32_t handle)
+{
+	struct drm_refgpu_bo_info info = { .handle = handle };
+
+	return ioctl(gpu[0].fd, DRM_IOCTL_REFGPU_BO_INFO, &info) ? -errno : 0;
+}
+
+/* Who waits for a buffer whose move waits for a slow NIC can be interrupted */
+static void test_interrupted(void)
+{
+	uint32_t handle = hgm_bo(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM);
+	int dmabuf = hgm_export(gpu[0].fd, handle), ret = 0;
+	struct ibv_mr *mr = hgm_reg(0, dmabuf, SIZE, HGM_NIC_DYNAMIC);
+	struct sigaction act = { .sa_handler = on_alarm }, old;
+	struct itimerval often = { { 0, 20000 }, { 0, 20000 } }, never = {};
+	struct move m = { .handle = handle };
+	sigset_t alarm;
+	pthread_t thread;
+	uint32_t crc;
+
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	igt_assert_eq(sigaction(SIGALRM, &act, &old), 0);
+	igt_assert_eq(hgm_nic_inject(&nic[0], "inject_inv_delay_us", 500000), 0);
+	for (int i = 0; i < 10 && ret != -EINTR; i++) {
+		igt_assert_eq(hgm_nic_crc(&nic[0], mr, 0, HGM_PAGE, &crc), 0);
+		/* only for who waits, not for who moves */
+		igt_assert_eq(pthread_sigmask(SIG_BLOCK, &alarm, NULL), 0);
+		igt_assert_eq(pthread_create(&thread, NULL, move_away, &m), 0);
+		igt_assert_eq(pthread_sigmask(SIG_UNBLOCK, &alarm, NULL), 0);
+		hgm_sleep_us(100000);
+		igt_assert_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
+		ret = bo_info_once(handle);
+		igt_assert_eq(setitimer(ITIMER_REAL, &never, NULL), 0);
+		pthread_join(thread, NULL);
+		igt_assert_eq(m.ret, 0);
+	}
+	igt_assert_eq(hgm_nic_inject(&nic[0], "inject_inv_delay_us", 0), 0);
+	igt_assert_eq(sigaction(SIGALRM, &old, NULL), 0);
+	igt_assert_eq(ret, -EINTR);
+	igt_assert_eq(bo_info_once(handle), 0);
+	igt_assert_eq(hgm_nic_dereg(mr), 0);
+	close(dmabuf);
+}
+
 #define SMALL (2 * HGM_MIB)
 
 /* No buffer made now may lie in [start, start + SIZE), however full VRAM gets */
@@ -248,6 +313,8 @@ const struct hgm_subtest hgm_revoke_faults[] = {
 	{ "slow-dma", "Check that a revoke waits for slow DMA", test_slow_dma },
 	{ "slow-invalidate", "Check moves over NICs that are slow to answer",
 	  test_slow_invalidate },
+	{ "interrupted", "Check that a wait for a buffer that moves can be interrupted",
+	  test_interrupted },
 	{ "deaf-importer", "Check that an importer that ignores its invalidation is named, and the memory kept from others",
 	  test_deaf_importer },
 	{ "kill", "Check that nothing leaks when a process dies in stream and moves",
