@@ -41,6 +41,8 @@
  * @args: of migrate_vma_*(), with its arrays; @args.vma is NULL for ranges of VRAM
  * @copies: what is to be copied, for one region at a time
  * @n: how many
+ * @iova: the DMA addresses of all of them, where there is an IOMMU
+ * @linked: bytes mapped in it
  * @lost: what cannot be copied to RAM becomes zeros, instead of staying
  * @region: whose
  * @taken: memory taken for pages that move to VRAM
@@ -52,6 +54,8 @@ struct hgm_batch {
 	struct migrate_vma args;
 	struct hgm_copy *copies;
 	unsigned int n;
+	struct dma_iova_state iova;
+	size_t linked;
 	bool lost;
 	struct hgm_region *region;
 	struct hgm_extent *taken;
@@ -139,38 +143,75 @@ static bool hgm_by_engine(const struct hgm_region *region)
 	return region->desc.ops && region->desc.ops->copy;
 }
 
+static enum dma_data_direction hgm_batch_dir(bool to_vram)
+{
+	return to_vram ? DMA_TO_DEVICE : DMA_FROM_DEVICE;
+}
+
 static void hgm_batch_unmap(struct hgm_batch *b, unsigned int n, bool to_vram)
 {
 	struct device *dev = b->region->dev;
 
+	if (dma_use_iova(&b->iova)) {
+		dma_iova_destroy(dev, &b->iova, b->linked, hgm_batch_dir(to_vram), 0);
+		return;
+	}
 	for (unsigned int i = 0; i < n; i++) {
 		struct hgm_copy *c = &b->copies[i];
 
 		if (hgm_copy_ram(c, to_vram))
 			dma_unmap_page(dev, to_vram ? c->src.addr : c->dst.addr, c->size,
-				       to_vram ? DMA_TO_DEVICE : DMA_FROM_DEVICE);
+				       hgm_batch_dir(to_vram));
 	}
+}
+
+/* One of them: in the address range of the batch if there is an IOMMU, or by itself */
+static int hgm_batch_map_one(struct hgm_batch *b, struct hgm_copy_end *ram, u64 size,
+			     enum dma_data_direction dir)
+{
+	struct device *dev = b->region->dev;
+	int err;
+
+	if (!dma_use_iova(&b->iova)) {
+		ram->addr = dma_map_page(dev, ram->page, 0, size, dir);
+		return dma_mapping_error(dev, ram->addr) ? -ENOMEM : 0;
+	}
+	err = dma_iova_link(dev, &b->iova, page_to_phys(ram->page), b->linked, size, dir, 0);
+	if (err)
+		return err;
+	ram->addr = b->iova.addr + b->linked;
+	b->linked += size;
+	return 0;
 }
 
 /* For an engine; the CPU copies pages. */
 static int hgm_batch_map(struct hgm_batch *b, bool to_vram)
 {
+	enum dma_data_direction dir = hgm_batch_dir(to_vram);
 	struct device *dev = b->region->dev;
+	u64 size = 0;
+	int err = 0;
 
-	for (unsigned int i = 0; i < b->n; i++) {
+	for (unsigned int i = 0; i < b->n; i++)
+		size += hgm_copy_ram(&b->copies[i], to_vram) ? b->copies[i].size : 0;
+	b->iova = (struct dma_iova_state){};
+	b->linked = 0;
+	/* one allocation and one flush for all; where there is no IOMMU it does nothing */
+	if (size)
+		dma_iova_try_alloc(dev, &b->iova, 0, size);
+	for (unsigned int i = 0; i < b->n && !err; i++) {
 		struct hgm_copy *c = &b->copies[i];
-		struct hgm_copy_end *ram = to_vram ? &c->src : &c->dst;
 
-		if (!ram->page)
-			continue;
-		ram->addr = dma_map_page(dev, ram->page, 0, c->size,
-					 to_vram ? DMA_TO_DEVICE : DMA_FROM_DEVICE);
-		if (dma_mapping_error(dev, ram->addr)) {
+		if (hgm_copy_ram(c, to_vram))
+			err = hgm_batch_map_one(b, to_vram ? &c->src : &c->dst, c->size, dir);
+		if (err && !dma_use_iova(&b->iova))
 			hgm_batch_unmap(b, i, to_vram);
-			return -ENOMEM;
-		}
 	}
-	return 0;
+	if (!err && dma_use_iova(&b->iova))
+		err = dma_iova_sync(dev, &b->iova, 0, b->linked);
+	if (err && dma_use_iova(&b->iova))
+		hgm_batch_unmap(b, b->n, to_vram);
+	return err ? -ENOMEM : 0;
 }
 
 /* All that has been added, and wait for it. */
