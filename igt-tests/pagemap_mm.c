@@ -139,6 +139,26 @@ static void test_copy_error(void)
 	svm_unmap(&a);
 }
 
+/* The engine fails for good when the driver goes: zeros, rather than no way out */
+static void test_lost(void)
+{
+	struct svm_area a;
+	char pci[16];
+
+	svm_map(&a, SIZE, true);
+	svm_fill(&a);
+	pm_to_vram(0, &a);
+	strcpy(pci, gpu[0].pci);
+	igt_assert_eq(hgm_gpu_inject(&gpu[0], "inject_copy_error", 1000000), 0);
+	igt_assert_eq(hgm_pci_unbind("refgpu", pci), 0);
+	for (uint64_t i = 0; i < SIZE / 8; i++)
+		igt_assert_eq_u64(((uint64_t *)a.p)[i], 0);
+	svm_unmap(&a);
+	hgm_close_devices();
+	igt_assert_eq(hgm_pci_bind("refgpu", pci), 0);
+	hgm_wait_devices(10);
+}
+
 /* More than there is room for: the first that came make room, and are right */
 static void test_too_much(void)
 {
@@ -181,6 +201,7 @@ const struct hgm_subtest hgm_pagemap_mm[] = {
 	{ "partly-there", "Check a range that is partly in VRAM", test_partly_there },
 	{ "orphan", "Check memory whose first process is gone", test_orphan },
 	{ "copy-error", "Check copies that fail", test_copy_error },
+	{ "lost", "Check memory that cannot be saved", test_lost },
 	{ "too-much", "Check more memory than there is VRAM", test_too_much },
 	{ "bad", "Check wrong ranges", test_bad },
 };
