@@ -29,6 +29,7 @@ void uring_init(struct uring *u, unsigned int entries)
 	struct io_uring_params p = {};
 	uint8_t *ring;
 
+	memset(u, 0, sizeof(*u));
 	u->fd = (int)syscall(__NR_io_uring_setup, entries, &p);
 	igt_assert_f(u->fd >= 0, "io_uring_setup: %s\n", strerror(errno));
 	igt_assert(p.features & IORING_FEAT_SINGLE_MMAP);
