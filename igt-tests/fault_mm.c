@@ -129,6 +129,50 @@ static void test_cpu_touches(void)
 	svm_unmap(&a);
 }
 
+/* The GPU has its pages again, and is at them */
+static void wait_access(void)
+{
+	uint64_t end = hgm_now_ns() + 5000000000ULL, bytes = fault_reg(0, "cnt_cu_bytes");
+
+	while (fault_reg(0, "cnt_cu_bytes") == bytes && hgm_now_ns() < end)
+		hgm_sleep_us(500);
+}
+
+/* Pages move while accesses to them are in flight: each move waits for its own */
+static void test_in_flight(void)
+{
+	uint64_t end = hgm_now_ns() + 30000000000ULL, hit = fault_reg(0, "cnt_cu_inflight");
+	uint64_t moves = 0;
+	struct svm_area a;
+	struct worker w = { .a = &a, .ctx = fault_ctx(0) };
+	pthread_t thread;
+
+	svm_map(&a, 2 * HUGE, true);
+	igt_assert_eq(hgm_ctx_advise(gpu[0].fd, w.ctx, a.p, a.size, REFGPU_ADVICE_LEAVE), 0);
+	igt_assert_eq(hgm_gpu_inject(&gpu[0], "inject_compute_latency_us", 5000), 0);
+	igt_assert_eq(pthread_create(&thread, NULL, gpu_adds, &w), 0);
+	while (!w.err && hgm_now_ns() < end &&
+	       (moves < 20 || fault_reg(0, "cnt_cu_inflight") - hit < 10)) {
+		int64_t ret;
+
+		wait_access();
+		ret = hgm_svm_migrate(gpu[0].fd, a.p, a.size,
+				      moves & 1 ? REFGPU_PLACE_RAM : REFGPU_PLACE_VRAM);
+		igt_assert_f(ret >= 0, "error %" PRId64 "\n", ret);
+		moves++;
+	}
+	w.stop = true;
+	pthread_join(thread, NULL);
+	igt_info("%" PRIu64 " moves, %" PRIu64 " of accesses in flight, %" PRIu64 " rounds\n", moves,
+		 fault_reg(0, "cnt_cu_inflight") - hit, w.rounds);
+	igt_assert_eq(w.err, 0);
+	igt_assert_lte_u64(10, fault_reg(0, "cnt_cu_inflight") - hit);
+	for (uint64_t i = a.size / 8; i < a.size / 4; i++)
+		igt_assert_eq_u64(((uint32_t *)a.p)[i], (uint32_t)w.rounds);
+	fault_destroy(0, w.ctx);
+	svm_unmap(&a);
+}
+
 /* More memory than VRAM: it goes and comes, and is right */
 static void test_overcommit(void)
 {
@@ -387,6 +431,7 @@ const struct hgm_subtest hgm_fault_mm[] = {
 	{ "bad-address", "Check accesses that must fail", test_bad_address },
 	{ "file", "Check memory of a file", test_file },
 	{ "cpu-touches", "Check memory that the CPU uses at the same time", test_cpu_touches },
+	{ "in-flight", "Check memory that moves under accesses of the GPU", test_in_flight },
 	{ "overcommit", "Check more memory than VRAM", test_overcommit },
 	{ "munmap", "Check memory that goes under a command", test_munmap },
 	{ "fork", "Check memory shared with a child", test_fork },

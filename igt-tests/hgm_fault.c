@@ -312,6 +312,40 @@ static void test_promotion(void)
 	svm_unmap(&a);
 }
 
+static uint64_t fdinfo(int fd, const char *key)
+{
+	uint64_t value = ~0ULL;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	igt_assert_f(hgm_file_key(path, key, &value) == 0, "no %s in %s\n", key, path);
+	return value;
+}
+
+/* What a file's contexts did is shown for it, and for no other */
+static void test_fdinfo(void)
+{
+	uint32_t ctx = fault_ctx(0), other;
+	int fd = hgm_gpu_reopen(&gpu[0]);
+	struct svm_area a;
+	uint64_t sum;
+
+	igt_assert_fd(fd);
+	igt_assert_eq(hgm_ctx_create(fd, &other), 0);
+	svm_map(&a, SIZE, true);
+	svm_fill(&a);
+	fault_assert_seq(0, ctx, &a);
+	igt_assert_eq(hgm_ctx_load(gpu[0].fd, ctx, REFGPU_COMPUTE_SUM, NULL, 4, &sum), -EFAULT);
+	igt_assert_eq_u64(fdinfo(gpu[0].fd, "refgpu-svm-faults"), SIZE / HUGE);
+	igt_assert_eq_u64(fdinfo(gpu[0].fd, "refgpu-svm-bad_faults"), 1);
+	igt_assert_eq_u64(fdinfo(gpu[0].fd, "refgpu-svm-migrated_pages"), SIZE / HGM_PAGE);
+	igt_assert_eq_u64(fdinfo(fd, "refgpu-svm-faults"), 0);
+	igt_assert_eq_u64(fdinfo(fd, "refgpu-svm-migrated_pages"), 0);
+	close(fd);
+	fault_destroy(0, ctx);
+	svm_unmap(&a);
+}
+
 static const struct hgm_subtest subtests[] = {
 	{ "pages", "Check memory of single pages", test_pages },
 	{ "huge", "Check memory of large pages", test_huge },
@@ -322,6 +356,7 @@ static const struct hgm_subtest subtests[] = {
 	{ "advice", "Check that memory is where it was advised to be", test_advice },
 	{ "thrash", "Check memory that comes and goes", test_thrash },
 	{ "promotion", "Check memory that the GPU uses a lot", test_promotion },
+	{ "fdinfo", "Check what is shown for a file", test_fdinfo },
 };
 
 int hgm_igt_main()
