@@ -19,13 +19,14 @@ obj-$(CONFIG_INFINIBAND_HGM) += rdma/
 else
 
 # ---- Commands. Everything real is a script in lab/.
-.PHONY: help demo test soak bench coverage mutation check docs vm modules user qemu tree \
+.PHONY: help demo test test-debug soak bench coverage mutation check docs vm modules user qemu tree \
 	in-tree install-headers clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo            boot the VM in each topology and do the main job'
 	@echo 'make test            all tests on the stock kernel'
+	@echo 'make test-debug      KUnit and the tests on a kernel with detectors'
 	@echo 'make soak MINUTES=N  random load, and devices that come and go, for so long'
 	@echo 'make bench           figures beside their baselines'
 	@echo 'make coverage        which lines and error labels the tests reach (long)'
@@ -40,7 +41,7 @@ help:
 	@echo 'make clean           remove build/ (the cache stays: lab/README.md)'
 	@echo 'SEED=N repeats random tests, JOBS=N limits the builds'
 
-demo test bench:
+demo test test-debug bench:
 	@lab/$@ $(TOPOLOGIES)
 
 coverage:
