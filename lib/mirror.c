@@ -231,7 +231,7 @@ EXPORT_SYMBOL_GPL(hgm_mirror_init);
  * @region: the device's memory; the caller keeps it until hgm_mirror_fini()
  *
  * The device reaches pages in that memory without the bus, and all of them, not only
- * those in the visible window: hgm_mirror_page() gives their offset.  If the region has
+ * those in the visible window: hgm_mirror_lookup() gives their offset.  If the region has
  * %HGM_F_ALONE, pages of all others are brought home.
  */
 void hgm_mirror_set_own(struct hgm_mirror *mirror, struct hgm_region *region)
@@ -693,15 +693,15 @@ unsigned int hgm_mirror_extents(struct hgm_mirror *mirror, unsigned long addr, u
 EXPORT_SYMBOL_GPL(hgm_mirror_extents);
 
 /**
- * hgm_mirror_page - how the device reaches one page
+ * hgm_mirror_lookup - how the device reaches one page
  * @mirror: the mirror, its lock held, from &hgm_mirror_ops.mapped
  * @i: number of the page, from 0
  * @page: filled
  *
  * Return: false if it is not mapped; then @page is as it was.
  */
-bool hgm_mirror_page(const struct hgm_mirror *mirror, unsigned long i,
-		     struct hgm_mirror_page *page)
+bool hgm_mirror_lookup(const struct hgm_mirror *mirror, unsigned long i,
+		       struct hgm_mirror_page *page)
 {
 	lockdep_assert_held(&mirror->lock);
 	if (!hgm_mirror_is_mapped(mirror, i))
@@ -712,4 +712,4 @@ bool hgm_mirror_page(const struct hgm_mirror *mirror, unsigned long i,
 	page->write = mirror->map.pfn_list[i] & HMM_PFN_WRITE;
 	return true;
 }
-EXPORT_SYMBOL_GPL(hgm_mirror_page);
+EXPORT_SYMBOL_GPL(hgm_mirror_lookup);

@@ -299,7 +299,7 @@ static bool hgm_svm_missing(struct hgm_svm_block *b, unsigned long *start,
 
 	guard(mutex)(&m->lock);
 	for (unsigned long i = 0; i < m->npages; i++) {
-		if (hgm_mirror_page(m, i, &page) && page.own)
+		if (hgm_mirror_lookup(m, i, &page) && page.own)
 			continue;
 		first = min(first, i);
 		last = i;

@@ -117,12 +117,12 @@ static u64 refgpu_vm_large(const struct hgm_mirror *mirror, unsigned long start,
 	struct hgm_mirror_page page;
 	u64 first;
 
-	if (end - start != REFGPU_BLOCK || !hgm_mirror_page(mirror, 0, &page) ||
+	if (end - start != REFGPU_BLOCK || !hgm_mirror_lookup(mirror, 0, &page) ||
 	    !IS_ALIGNED(page.addr, REFGPU_BLOCK))
 		return 0;
 	first = refgpu_pte(&page);
 	for (unsigned int i = 1; i < REFGPU_PT_ENTRIES; i++)
-		if (!hgm_mirror_page(mirror, i, &page) ||
+		if (!hgm_mirror_lookup(mirror, i, &page) ||
 		    refgpu_pte(&page) != first + i * PAGE_SIZE)
 			return 0;
 	return first | REFGPU_PTE_LEAF;
@@ -145,7 +145,7 @@ static void refgpu_vm_map(struct hgm_svm *svm, const struct hgm_mirror *mirror,
 		return;
 	}
 	for (unsigned long va = start; va < end; va += PAGE_SIZE)
-		if (hgm_mirror_page(mirror, (va - start) >> PAGE_SHIFT, &page))
+		if (hgm_mirror_lookup(mirror, (va - start) >> PAGE_SHIFT, &page))
 			refgpu_pt_set(pt, refgpu_pt_index(va, 0), refgpu_pte(&page));
 	/* the table before what names it */
 	dma_wmb();

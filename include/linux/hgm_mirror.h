@@ -115,8 +115,8 @@ int hgm_mirror_map(struct hgm_mirror *mirror, bool write);
 unsigned int hgm_mirror_extents(struct hgm_mirror *mirror, unsigned long addr, u64 size,
 				void (*emit)(void *arg, dma_addr_t addr, u64 len),
 				void *arg);
-bool hgm_mirror_page(const struct hgm_mirror *mirror, unsigned long i,
-		     struct hgm_mirror_page *page);
+bool hgm_mirror_lookup(const struct hgm_mirror *mirror, unsigned long i,
+		       struct hgm_mirror_page *page);
 void hgm_range_correct(struct hmm_range *range);
 
 #endif /* _LINUX_HGM_MIRROR_H */

@@ -88,7 +88,7 @@ struct hgm_svm_ops {
 	int (*prepare)(struct hgm_svm *svm, unsigned long start, unsigned long end);
 
 	/**
-	 * @map: Write the entries of [@start, @end), as hgm_mirror_page() tells of
+	 * @map: Write the entries of [@start, @end), as hgm_mirror_lookup() tells of
 	 * @mirror's pages, 0 being that of @start; all of them are mapped.  With
 	 * the mirror's lock held: allocates nothing.
 	 */
