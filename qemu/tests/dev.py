@@ -154,16 +154,30 @@ class Nic(Dev):
         self.set("MR_CMD", op << NIC["REFNIC_MR_CMD_SHIFT"] | index)
         return self.get("MR_STATUS")
 
-    def mr(self, index, extents, flags=F_ALL, key=None, length=None,
-           count=None):
+    def entry(self, index, extents, flags, key, length, count):
         data = b"".join(struct.pack("<QQ", *e) for e in extents)
         self.vm.poke(self.list, data)
-        length = sum(e[1] for e in extents) if length is None else length
         entry = struct.pack("<QIIQI", length, flags,
                             index + 7 if key is None else key, self.list,
                             len(extents) if count is None else count)
         self.vm.poke(self.table + index * 64, entry.ljust(64, b"\0"))
+
+    def mr(self, index, extents, flags=F_ALL, key=None, length=None,
+           count=None):
+        length = sum(e[1] for e in extents) if length is None else length
+        self.entry(index, extents, flags, key, length, count)
         return self.cmd("SET", index)
+
+    def range_cmd(self, name, index, offset, length):
+        self.set64("RANGE_OFFSET", offset)
+        self.set64("RANGE_LENGTH", length)
+        return self.cmd(name, index)
+
+    def mr_range(self, index, offset, extents, length=None, count=None):
+        """Of the entry only the list counts: the rest is nonsense."""
+        self.entry(index, extents, 0xffffffff, 0, 0, count)
+        length = sum(e[1] for e in extents) if length is None else length
+        return self.range_cmd("SET_RANGE", index, offset, length)
 
     def inflight_done(self):
         return self.get("INV_DONE") == self.get("INV_ISSUED")

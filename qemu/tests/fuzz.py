@@ -158,8 +158,20 @@ class Fuzzer:
             self.vm.read(dev.base + offset // size * size, size)
 
     def mr_command(self):
-        self.nic.set("MR_CMD", self.rnd.randrange(6) << 24 |
-                     self.rnd.randrange(8))
+        nic, rnd = self.nic, self.rnd
+        nic.set64("RANGE_OFFSET", rnd.choice((0, 4, 4096, self.number())))
+        nic.set64("RANGE_LENGTH", rnd.choice((4, 4096, 65536, self.number())))
+        nic.set("MR_CMD", rnd.randrange(8) << 24 | rnd.randrange(8))
+
+    def nic_range(self):
+        """A part that fits into a region of nic_region(), mostly."""
+        nic, rnd = self.nic, self.rnd
+        extents = [(self.addr(), rnd.choice((3, 4, 64, 4096)))
+                   for _ in range(rnd.randrange(1, 6))]
+        nic.set64("MR_TABLE_ADDR", nic.table)
+        nic.mr_range(rnd.randrange(8), rnd.choice((0, 1, 100, 4096, self.number())),
+                     extents, count=rnd.choice((len(extents), len(extents),
+                                                self.number() & 0xffffffff)))
 
     def oracle(self):
         self.gpu.oracle(self.rnd.choice(("CLAIM", "RELEASE")),
@@ -187,7 +199,8 @@ class Fuzzer:
         self.rnd.choice((self.cu_work, self.cu_work, self.cu_pages,
                          self.cu_command,
                          self.gpu_work, self.gpu_work, self.nic_region,
-                         self.nic_region, self.nic_work, self.nic_work,
+                         self.nic_region, self.nic_range, self.nic_work,
+                         self.nic_work,
                          self.register, self.register, self.register,
                          self.mr_command, self.oracle, self.step, self.step,
                          self.config))()

@@ -126,6 +126,22 @@ def gpu_interrupts(qemu):
 
 
 @test
+def gpu_lost_irq(qemu):
+    """an interrupt that is lost is not sent again; its bit stays until the ack"""
+    with gpu_vm(qemu) as (_, gpu):
+        gpu.fn.msix_on(2)
+        fill = gpu.desc("FILL", 0, 0, 4, 1, dvram=1)
+        gpu.set("INJ_LOST_IRQ", 1)
+        gpu.run(fill)
+        assert gpu.get("IRQ_STATUS") == 1 and gpu.get("INJ_LOST_IRQ") == 0
+        gpu.run(fill)
+        assert not gpu.fn.take_irq(0)
+        gpu.set("IRQ_STATUS", 1)
+        gpu.run(fill)
+        assert gpu.fn.take_irq(0)
+
+
+@test
 def gpu_ring_wraps(qemu):
     """head and tail run free over the end of the ring"""
     with gpu_vm(qemu) as (vm, gpu):

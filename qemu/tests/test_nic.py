@@ -68,6 +68,32 @@ def nic_operations(qemu):
 
 
 @test
+def nic_buffer(qemu):
+    """the buffer keeps what was read until BUF_CLEAR, or a reset"""
+    def by_register(nic):
+        nic.set("BUF_CLEAR", 1)
+
+    def by_reset(nic):
+        nic.set("RESET", 1)
+        nic.start()
+
+    for clear in (by_register, by_reset):
+        with nic_vm(qemu) as (vm, nic):
+            ram = vm.alloc(MIB)
+            for data in (seq(7, 0, MIB), bytes(MIB)):
+                assert nic.mr(1, [(ram, MIB)]) == 0
+                if any(data):
+                    vm.poke(ram, data)
+                    assert nic.run("READ", src=1, size=MIB)[0] == OK
+                    nic.set("BUF_CLEAR", 0)
+                    assert nic.get("BUF_CLEAR") == 0
+                vm.poke(ram, b"\xff" * MIB)
+                assert nic.run("WRITE", dst=1, size=MIB)[0] == OK
+                assert vm.peek(ram, MIB) == data
+                clear(nic)
+
+
+@test
 def nic_tiny_extents(qemu):
     """lists of odd and tiny extents, more than one piece can hold"""
     with nic_vm(qemu) as (vm, nic):
@@ -283,6 +309,195 @@ def nic_invalidate_drains(qemu):
         assert nic.run("CRC", src=1, size=4)[0] == OK
         assert nic.cmd("CLEAR", 1) == 0 and nic.inflight_done()
         assert nic.run("CRC", src=1, size=4)[0] == PROT
+
+
+def held_at(vm, nic, index, offset):
+    vm.settle(lambda: nic.get("STATUS") & 2, "a fault")
+    assert nic.get("FAULT_INDEX") == index
+    assert nic.get64("FAULT_OFFSET") == offset, hex(nic.get64("FAULT_OFFSET"))
+
+
+@test
+def nic_parts(qemu):
+    """parts of a region come and go; the rest stays, a fault says where"""
+    page = 4096
+    with nic_vm(qemu) as (vm, nic):
+        odp = nic.F_ALL & ~8 | nic.ODP
+        ram, new, out = vm.alloc(16 * page), vm.alloc(page), vm.alloc(16 * page)
+        data = seq(77, 0, 16 * page)
+        vm.poke(ram, data)
+        assert nic.mr(1, [], flags=odp, length=16 * page) == 0
+        assert nic.mr(2, [(out, 16 * page)]) == 0
+
+        # part after part, each after the fault that asks for it
+        ident = nic.post("COPY", src=1, dst=2, size=16 * page)
+        held_at(vm, nic, 1, 0)
+        assert nic.mr_range(1, 4 * page, [(ram + 4 * page, 4 * page)]) == 0
+        held_at(vm, nic, 1, 0)                      # that was another part
+        assert nic.mr_range(1, 0, [(ram + i * page, page)
+                                   for i in range(4)]) == 0
+        held_at(vm, nic, 1, 8 * page)
+        assert nic.mr_range(1, 8 * page, [(ram + 8 * page, 8 * page)]) == 0
+        assert nic.get64("FAULT_OFFSET") == 0
+        assert nic.wait(ident) == (OK, 0, 16 * page)
+        assert vm.peek(out, 16 * page) == data
+        assert nic.get64("CNT_FAULTS") == 2
+
+        # one page goes: the others are read without a fault
+        assert nic.range_cmd("INVALIDATE_RANGE", 1, 5 * page, page) == 0
+        assert nic.inflight_done()
+        for soff, size in ((0, 5 * page), (6 * page, 10 * page)):
+            assert nic.run("CRC", src=1, size=size, soff=soff) == \
+                (OK, crc32c(data[soff:soff + size]), size)
+        assert nic.get64("CNT_FAULTS") == 2
+        data = data[:5 * page] + seq(78, 0, page) + data[6 * page:]
+        vm.poke(new, data[5 * page:6 * page])
+        vm.poke(ram + 5 * page, bytes(page))
+        ident = nic.post("CRC", src=1, size=16 * page)
+        held_at(vm, nic, 1, 5 * page)
+        assert nic.mr_range(1, 5 * page, [(new, page)]) == 0
+        assert nic.wait(ident) == (OK, crc32c(data), 16 * page)
+        assert nic.get64("CNT_FAULTS") == 3
+
+        # holes that meet are one; a part may be replaced that is there
+        for i in (9, 11, 10, 8, 12):
+            assert nic.range_cmd("INVALIDATE_RANGE", 1, i * page, page) == 0
+        assert nic.mr_range(1, 8 * page, [(ram + 8 * page, 5 * page)]) == 0
+        assert nic.mr_range(1, page, [(ram + page, 2 * page)]) == 0
+        assert nic.run("CRC", src=1, size=16 * page)[1] == crc32c(data)
+        assert nic.get64("CNT_FAULTS") == 3
+
+        # all of it by one command, and by FAIL
+        assert nic.cmd("INVALIDATE", 1) == 0 and nic.inflight_done()
+        ident = nic.post("CRC", src=1, size=4, soff=16 * page - 4)
+        held_at(vm, nic, 1, 16 * page - 4)
+        assert nic.cmd("FAIL", 1) == 0
+        assert nic.wait(ident)[0] == FAULT
+        assert nic.get64("CNT_LATE") == 0
+
+
+@test
+def nic_parts_odd(qemu):
+    """holes at any byte, also in the middle of a word"""
+    with nic_vm(qemu) as (vm, nic):
+        odp = nic.F_ALL | nic.ODP
+        ram, out = vm.alloc(8192), vm.alloc(8192)
+        for hole, want in ((0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 5),
+                           (4093, 4093), (4094, 4094), (8191, 8191)):
+            for as_src in (True, False):
+                vm.poke(ram, seq(5, 0, 8192))
+                vm.poke(out, bytes(8192))
+                assert nic.mr(1, [(ram, 8192)], flags=odp) == 0
+                assert nic.mr(2, [(out, 8192)], flags=odp) == 0
+                mr, base = (1, ram) if as_src else (2, out)
+                assert nic.range_cmd("INVALIDATE_RANGE", mr, hole, 1) == 0
+                ident = nic.post("COPY", src=1, dst=2, size=8192)
+                held_at(vm, nic, mr, want)
+                vm.step(10 ** 6)
+                words = hole & ~3
+                assert vm.peek(out, 8192) == \
+                    seq(5, 0, 8192)[:words] + bytes(8192 - words)
+                assert nic.mr_range(mr, hole, [(base + hole, 1)]) == 0
+                assert nic.wait(ident) == (OK, 0, 8192)
+                assert vm.peek(out, 8192) == seq(5, 0, 8192)
+
+
+@test
+def nic_parts_drain(qemu):
+    """INVALIDATE_RANGE waits for DMA in flight to it, and to nothing else"""
+    for drain in (True, False):
+        with nic_vm(qemu, "latency-us=100,chunk=4096") as (vm, nic):
+            one, two = vm.alloc(MIB), vm.alloc(MIB)
+            odp = nic.F_ALL | nic.ODP
+            vm.poke(one, seq(6, 0, MIB))
+            assert nic.mr(1, [(one, MIB)]) == 0
+            assert nic.mr(2, [(two, MIB)], flags=odp) == 0
+            nic.set("CTRL", 1 if drain else 3)
+            start_stream(vm, nic)
+            # what is not reached for long yet
+            assert nic.range_cmd("INVALIDATE_RANGE", 2, MIB // 2, 4096) == 0
+            assert nic.inflight_done()
+            assert nic.get64("CNT_INV_INFLIGHT") == 0
+            # what is being written, and what has been
+            assert nic.range_cmd("INVALIDATE_RANGE", 2, 0, MIB // 4) == 0
+            assert nic.get64("CNT_INV_INFLIGHT") == 1
+            assert nic.inflight_done() == (not drain)
+            vm.settle(nic.inflight_done, "the answer", nanoseconds=1000)
+            before = vm.peek(two, MIB // 4)
+            held = nic.get64("FAULT_OFFSET")
+            vm.step(10 ** 9)
+            if drain:
+                assert vm.peek(two, MIB // 4) == before
+                held_at(vm, nic, 2, held)
+                assert 4096 <= held < MIB // 4 and held % 4096 == 0
+                assert vm.peek(two + held, 4096) == bytes(4096)
+                assert nic.get64("CNT_LATE") == 0
+            else:
+                vm.settle(lambda: nic.get64("CNT_LATE"), "a late piece")
+                assert vm.peek(two, MIB // 4) != before
+
+
+@test
+def nic_parts_bad(qemu):
+    """ranges and lists that are refused, and change nothing"""
+    with nic_vm(qemu) as (vm, nic):
+        ram = vm.alloc(8192)
+        whole = [(ram, 8192)]
+        odp = nic.F_ALL | nic.ODP
+        assert nic.mr(1, whole, flags=odp) == 0
+        assert nic.mr(2, whole) == 0
+        for name in ("SET_RANGE", "INVALIDATE_RANGE"):
+            for offset, length in ((0, 0), (8192, 1), (0, 8193), (8191, 2),
+                                   (1, 2 ** 64 - 1), (2 ** 64 - 1, 2)):
+                nic.entry(1, [(ram, length)], odp, 8, 8192, 1)
+                assert nic.range_cmd(name, 1, offset, length) == 1, offset
+            nic.entry(2, [(ram, 4096)], odp, 8, 8192, 1)
+            assert nic.range_cmd(name, 2, 0, 4096) == 1     # not on demand
+        assert nic.get("INV_ISSUED") == 0
+        for args in (dict(extents=[(ram, 4096)], length=4095),
+                     dict(extents=[(ram, 4096)], length=4097),
+                     dict(extents=[(ram, 4096)], count=0),
+                     dict(extents=[(ram, 4096)], count=(1 << 20) + 1),
+                     dict(extents=[(ram, 4096), (ram, 0)], length=4096),
+                     dict(extents=[(2 ** 64 - 4, 4)]),
+                     dict(extents=[(0, 2 ** 63), (0, 2 ** 63)], length=4)):
+            assert nic.mr_range(1, 0, **args) == 1, args
+        assert nic.mr_range(3, 0, [(ram, 4096)]) == 1       # not known
+        assert nic.range_cmd("INVALIDATE_RANGE", 3, 0, 4096) == 0
+        assert nic.inflight_done()
+        nic.set64("MR_TABLE_ADDR", 0x7000000000)
+        assert nic.range_cmd("SET_RANGE", 1, 0, 4096) == 1
+        assert nic.run("CRC", src=1, size=8192)[0] == OK
+        assert nic.run("CRC", src=2, size=8192)[0] == OK
+        assert nic.get64("CNT_FAULTS") == 0
+
+
+@test
+def nic_parts_many(qemu):
+    """64 MiB of single pages, programmed by blocks, and pages that go"""
+    page, block = 4096, 2 * MIB
+    with nic_vm(qemu, "latency-us=0,chunk=1048576") as (vm, nic):
+        ram = vm.alloc(2 * page)
+        vm.poke(ram, seq(3, 0, 2 * page))
+        odp = nic.F_ALL & ~8 | nic.ODP
+        assert nic.mr(1, [], flags=odp, length=32 * block) == 0
+        # one and the same page everywhere, never two that follow each other
+        for i in range(32):
+            assert nic.mr_range(1, i * block, [(ram, page)] * 512) == 0
+        want = crc32c(seq(3, 0, page) * 512)
+        for i in (0, 17, 31):
+            assert nic.run("CRC", src=1, size=block, soff=i * block)[1] == want
+        crc = nic.run("CRC", src=1, size=32 * block)
+        assert crc[0] == OK and crc[2] == 32 * block
+        for i in range(0, 32 * 512, 97):
+            assert nic.range_cmd("INVALIDATE_RANGE", 1, i * page, page) == 0
+        assert nic.inflight_done() and nic.get64("CNT_FAULTS") == 0
+        ident = nic.post("CRC", src=1, size=32 * block)
+        for i in range(0, 32 * 512, 97):
+            held_at(vm, nic, 1, i * page)
+            assert nic.mr_range(1, i * page, [(ram, page)]) == 0
+        assert nic.wait(ident) == crc
+        assert nic.get64("CNT_FAULTS") == len(range(0, 32 * 512, 97))
 
 
 @test

@@ -50,6 +50,7 @@ static const HgmReg hgm_gpu_regs[] = {
     GPU_REG(REFGPU_REG_INJ_HANG, inj.hang, true),
     GPU_REG(REFGPU_REG_INJ_LATENCY, inj.latency, true),
     GPU_REG(REFGPU_REG_INJ_POISON, inj.poison, true),
+    GPU_REG(REFGPU_REG_INJ_LOST_IRQ, parent_obj.irq_lose, true),
     GPU_REG(REFGPU_REG_ORACLE_OFFSET, oracle.offset, true),
     GPU_REG(REFGPU_REG_ORACLE_SIZE, oracle.size, true),
     GPU_REG(REFGPU_REG_ORACLE_LATE, oracle.late, false),
@@ -84,6 +85,7 @@ static void hgm_gpu_power_on(HgmPciDevice *dev)
 
     dev->irq_status = 0;
     dev->irq_enable = 0;
+    dev->irq_lose = 0;
     s->inj = s->inj_init;
     s->cnt_copy_bytes = 0;
     s->cnt_descs = 0;

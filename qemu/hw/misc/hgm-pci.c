@@ -130,7 +130,12 @@ static void hgm_pci_irq_notify(HgmPciDevice *dev, uint32_t before)
         return;
     }
     for (unsigned int i = 0; vectors >> i; i++) {
-        if (vectors & (1u << i)) {
+        if (!(vectors & (1u << i))) {
+            continue;
+        }
+        if (dev->irq_lose) {
+            dev->irq_lose--;
+        } else {
             msix_notify(PCI_DEVICE(dev), i);
         }
     }

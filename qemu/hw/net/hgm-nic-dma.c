@@ -77,9 +77,12 @@ static void work_fetch(HgmNicState *s)
     w->status = work_ok(w) ? REFNIC_WC_OK : REFNIC_WC_BAD;
 }
 
-/* Translate both ends of the piece, at most *len bytes of them */
+/*
+ * Translate both ends of the piece, at most *len bytes of them.  On a fault *mr
+ * is the region that missed, and *missed where in it.
+ */
 static uint32_t piece_resolve(HgmNicState *s, HgmNicPiece *p, uint64_t *len,
-                              uint32_t *mr)
+                              uint32_t *mr, uint64_t *missed)
 {
     const HgmNicWork *w = &s->work;
     uint32_t res = REFNIC_WC_OK;
@@ -88,21 +91,27 @@ static uint32_t piece_resolve(HgmNicState *s, HgmNicPiece *p, uint64_t *len,
     p->dst.used = false;
     if (op_has_src(w->op)) {
         *mr = w->src_mr;
+        *missed = w->src_off + w->issued;
         res = hgm_nic_mr_resolve(s, &p->src, w->src_mr, w->src_key, false,
-                                 w->src_off + w->issued, len);
+                                 *missed, len);
     }
     if (res == REFNIC_WC_OK && op_has_dst(w->op)) {
         *mr = w->dst_mr;
+        *missed = w->dst_off + w->issued;
         res = hgm_nic_mr_resolve(s, &p->dst, w->dst_mr, w->dst_key, true,
-                                 w->dst_off + w->issued, len);
+                                 *missed, len);
+    }
+    if (res == REFNIC_WC_FAULT) {
+        *missed += *len;
     }
     return res;
 }
 
-static void fault_raise(HgmNicState *s, uint32_t index)
+static void fault_raise(HgmNicState *s, uint32_t index, uint64_t offset)
 {
     s->held = true;
     s->fault_index = index;
+    s->fault_offset = offset;
     s->cnt.faults++;
     hgm_pci_irq_raise(HGM_PCI(s), REFNIC_IRQ_FAULT);
 }
@@ -119,7 +128,7 @@ static void piece_issue(HgmNicState *s)
 {
     HgmNicWork *w = &s->work;
     HgmNicPiece *p = hgm_nic_piece(s, s->nr_pieces);
-    uint64_t want = MIN(w->len - w->issued, s->chunk), len = want;
+    uint64_t want = MIN(w->len - w->issued, s->chunk), len = want, missed = 0;
     uint32_t mr = 0, res;
     int64_t due;
 
@@ -127,17 +136,17 @@ static void piece_issue(HgmNicState *s)
         w->status = REFNIC_WC_PROT;
         return;
     }
-    res = piece_resolve(s, p, &len, &mr);
+    res = piece_resolve(s, p, &len, &mr, &missed);
     if (res == REFNIC_WC_OK && len < want) {
         /* Cut short by the lists: whole words, the same length on both ends */
         do {
             want = len & ~3ull;
             len = want;
-            res = piece_resolve(s, p, &len, &mr);
+            res = piece_resolve(s, p, &len, &mr, &missed);
         } while (res == REFNIC_WC_OK && len < want);
     }
     if (res == REFNIC_WC_FAULT) {
-        fault_raise(s, mr);
+        fault_raise(s, mr, missed);
         return;
     }
     if (res != REFNIC_WC_OK) {
@@ -338,13 +347,16 @@ void hgm_nic_dma_kick(HgmNicState *s)
     }
 }
 
-void hgm_nic_dma_answer_fault(HgmNicState *s, uint32_t index, bool fail)
+void hgm_nic_dma_answer_fault(HgmNicState *s, uint32_t index, uint64_t off,
+                              uint64_t len, bool fail)
 {
-    if (!s->held || s->fault_index != index) {
+    if (!s->held || s->fault_index != index || s->fault_offset < off ||
+        s->fault_offset - off >= len) {
         return;
     }
     s->held = false;
     s->fault_index = UINT32_MAX;
+    s->fault_offset = 0;
     if (fail) {
         s->work.status = REFNIC_WC_FAULT;
     }

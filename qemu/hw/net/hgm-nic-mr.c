@@ -1,9 +1,12 @@
 /*
  * hgm-nic: memory regions, their translation and its invalidation
  *
- * Every load of a region gets a new generation.  A piece of DMA remembers the
- * generations it was resolved with; an invalidate is answered when no piece of
- * the generations up to its own is in flight any more.
+ * Every load of a region, or of a part, gets a new generation.  A piece of DMA
+ * remembers the generations it was resolved with, and where in the region; an
+ * invalidate is answered when no piece of what it takes away, of the
+ * generations up to its own, is in flight any more.
+ *
+ * A region with holes has extents for them, too: those without an address.
  *
  * Copyright (c) 2026 The HGM authors
  *
@@ -27,7 +30,8 @@ static bool mr_parse_list(HgmNicMr *mr, const uint8_t *raw, uint32_t first,
         e->start = *covered;
         e->addr = ldq_le_p(raw);
         e->len = ldq_le_p(raw + 8);
-        if (!e->len || e->addr + (e->len - 1) < e->addr ||
+        /* also not up to the last byte: HGM_NIC_ABSENT is no address then */
+        if (!e->len || e->addr > UINT64_MAX - e->len ||
             *covered + e->len < *covered) {
             return false;
         }
@@ -36,11 +40,16 @@ static bool mr_parse_list(HgmNicMr *mr, const uint8_t *raw, uint32_t first,
     return true;
 }
 
-static bool mr_load_list(HgmNicState *s, HgmNicMr *mr, uint64_t addr)
+/* Read a list of extents; *covered: where it begins, and then ends */
+static bool mr_load_list(HgmNicState *s, HgmNicMr *mr, uint64_t addr,
+                         uint32_t count, uint64_t *covered)
 {
     g_autofree uint8_t *raw = g_malloc(LIST_BATCH * REFNIC_EXTENT_SIZE);
-    uint64_t covered = 0;
 
+    if (!count || count > REFNIC_MR_MAX_EXTENTS) {
+        return false;
+    }
+    mr->nr_extents = count;
     mr->extents = g_try_new(HgmNicExtent, mr->nr_extents);
     if (!mr->extents) {
         return false;
@@ -50,28 +59,34 @@ static bool mr_load_list(HgmNicState *s, HgmNicMr *mr, uint64_t addr)
 
         if (hgm_dma_read(HGM_PCI(s), addr + (uint64_t)i * REFNIC_EXTENT_SIZE,
                          raw, n * REFNIC_EXTENT_SIZE, NULL) ||
-            !mr_parse_list(mr, raw, i, n, &covered)) {
+            !mr_parse_list(mr, raw, i, n, covered)) {
             return false;
         }
     }
-    return covered >= mr->length;
+    return true;
+}
+
+static bool mr_read_entry(HgmNicState *s, uint32_t index, uint8_t *raw)
+{
+    uint64_t addr = s->mr_table_addr + (uint64_t)index * REFNIC_MR_SIZE;
+
+    return hgm_dma_read(HGM_PCI(s), addr, raw, REFNIC_MR_SIZE, NULL) ==
+           MEMTX_OK;
 }
 
 /* Read and check entry @index of the table */
 static bool mr_load(HgmNicState *s, uint32_t index, HgmNicMr *mr)
 {
-    uint64_t addr = s->mr_table_addr + (uint64_t)index * REFNIC_MR_SIZE;
     uint8_t raw[REFNIC_MR_SIZE];
-    uint32_t count;
+    uint64_t covered = 0;
 
-    if (hgm_dma_read(HGM_PCI(s), addr, raw, sizeof(raw), NULL)) {
+    if (!mr_read_entry(s, index, raw)) {
         return false;
     }
     mr->valid = true;
     mr->length = ldq_le_p(raw + REFNIC_MR_LENGTH);
     mr->flags = ldl_le_p(raw + REFNIC_MR_FLAGS);
     mr->key = ldl_le_p(raw + REFNIC_MR_KEY);
-    count = ldl_le_p(raw + REFNIC_MR_LIST_COUNT);
     if (!mr->length || !(mr->flags & REFNIC_MR_F_VALID) ||
         (mr->flags & ~MR_KNOWN_FLAGS)) {
         return false;
@@ -79,11 +94,9 @@ static bool mr_load(HgmNicState *s, uint32_t index, HgmNicMr *mr)
     if (!(mr->flags & REFNIC_MR_F_PRESENT)) {
         return true;
     }
-    if (!count || count > REFNIC_MR_MAX_EXTENTS) {
-        return false;
-    }
-    mr->nr_extents = count;
-    return mr_load_list(s, mr, ldq_le_p(raw + REFNIC_MR_LIST_ADDR));
+    return mr_load_list(s, mr, ldq_le_p(raw + REFNIC_MR_LIST_ADDR),
+                        ldl_le_p(raw + REFNIC_MR_LIST_COUNT), &covered) &&
+           covered >= mr->length;
 }
 
 static void mr_forget_list(HgmNicMr *mr)
@@ -102,62 +115,245 @@ static uint32_t mr_set(HgmNicState *s, uint32_t index)
         mr_forget_list(&new);
         return REFNIC_MR_BAD;
     }
-    new.answered_gen = mr->answered_gen;
     new.gen = ++s->last_gen;
     mr_forget_list(mr);
     *mr = new;
-    hgm_nic_dma_answer_fault(s, index, false);
+    hgm_nic_dma_answer_fault(s, index, 0, UINT64_MAX, false);
     return REFNIC_MR_OK;
 }
 
-static bool side_uses(const HgmNicSide *side, uint32_t index, uint64_t gen)
+/* The extent that holds byte @off; the list covers it */
+static uint32_t mr_find_extent(const HgmNicMr *mr, uint64_t off)
 {
-    return side->used && side->mr == index && side->gen <= gen;
+    uint32_t lo = 0, hi = mr->nr_extents;
+
+    while (hi - lo > 1) {
+        uint32_t mid = lo + (hi - lo) / 2;
+
+        if (mr->extents[mid].start <= off) {
+            lo = mid;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
 }
 
-static bool mr_in_flight(HgmNicState *s, uint32_t index, uint64_t gen)
+/* What of @e lies in [@from, @to), which it overlaps */
+static HgmNicExtent extent_cut(const HgmNicExtent *e, uint64_t from,
+                               uint64_t to)
+{
+    HgmNicExtent cut = *e;
+
+    cut.start = MAX(e->start, from);
+    cut.len = MIN(e->start + e->len, to) - cut.start;
+    if (e->addr != HGM_NIC_ABSENT) {
+        cut.addr += cut.start - e->start;
+    }
+    return cut;
+}
+
+/*
+ * Put @part, which covers [@off, @off + @len), into a list that does, too.
+ * False: too long, or no memory; the list is as it was.
+ */
+static bool mr_splice(HgmNicMr *mr, uint64_t off, uint64_t len,
+                      const HgmNicExtent *part, uint32_t n)
+{
+    uint32_t first = mr_find_extent(mr, off);
+    uint32_t last = mr_find_extent(mr, off + len - 1);
+    const HgmNicExtent *head = &mr->extents[first];
+    const HgmNicExtent *tail = &mr->extents[last];
+    uint32_t rest = mr->nr_extents - last - 1, count = 0;
+    HgmNicExtent *list;
+
+    /* the cut ones besides */
+    if (first + n + rest + 2 > REFNIC_MR_MAX_EXTENTS) {
+        return false;
+    }
+    list = g_try_new(HgmNicExtent, first + n + rest + 2);
+    if (!list) {
+        return false;
+    }
+    memcpy(list, mr->extents, first * sizeof(*list));
+    count = first;
+    if (head->start < off) {
+        list[count++] = extent_cut(head, head->start, off);
+    }
+    memcpy(list + count, part, n * sizeof(*list));
+    count += n;
+    if (tail->start + tail->len > off + len) {
+        list[count++] = extent_cut(tail, off + len, UINT64_MAX);
+    }
+    memcpy(list + count, tail + 1, rest * sizeof(*list));
+    g_free(mr->extents);
+    mr->extents = list;
+    mr->nr_extents = count + rest;
+    return true;
+}
+
+/* Nothing of [@off, @off + @len) is present any more; holes are one extent */
+static void mr_make_hole(HgmNicMr *mr, uint64_t off, uint64_t len)
+{
+    HgmNicExtent hole = { .addr = HGM_NIC_ABSENT };
+    uint64_t end = off + len;
+    const HgmNicExtent *e;
+    uint32_t last;
+
+    if (!mr->nr_extents) {
+        return;
+    }
+    e = &mr->extents[mr_find_extent(mr, off ? off - 1 : 0)];
+    if (e->addr == HGM_NIC_ABSENT) {
+        off = e->start;
+    }
+    last = mr_find_extent(mr, end);
+    e = &mr->extents[last];
+    if (e->addr == HGM_NIC_ABSENT && e->start <= end) {
+        end = MAX(end, e->start + e->len);
+    }
+    hole.start = off;
+    hole.len = end - off;
+    if (!mr_splice(mr, off, end - off, &hole, 1)) {
+        /* more is gone than was asked for: that is allowed */
+        mr->flags &= ~REFNIC_MR_F_PRESENT;
+        mr_forget_list(mr);
+    }
+}
+
+static bool mr_range_ok(HgmNicState *s, const HgmNicMr *mr)
+{
+    return s->range_length && s->range_offset < mr->length &&
+           s->range_length <= mr->length - s->range_offset;
+}
+
+static uint32_t mr_set_range(HgmNicState *s, uint32_t index)
+{
+    uint64_t off = s->range_offset, end = off + s->range_length, covered = off;
+    HgmNicMr *mr = &s->mrs[index], part = { };
+    uint32_t resets = s->resets;
+    uint64_t gen = mr->gen;
+    uint8_t raw[REFNIC_MR_SIZE];
+    bool ok;
+
+    if (!mr->valid || mr->lost || !(mr->flags & REFNIC_MR_F_ODP) ||
+        !mr_range_ok(s, mr)) {
+        return REFNIC_MR_BAD;
+    }
+    ok = mr_read_entry(s, index, raw) &&
+         mr_load_list(s, &part, ldq_le_p(raw + REFNIC_MR_LIST_ADDR),
+                      ldl_le_p(raw + REFNIC_MR_LIST_COUNT), &covered) &&
+         covered == end;
+    /* What was read may have been the device's own registers: look again */
+    ok = ok && s->resets == resets && mr->valid && mr->gen == gen;
+    if (ok && !mr->nr_extents) {
+        mr->extents = g_new0(HgmNicExtent, 1);
+        mr->extents->addr = HGM_NIC_ABSENT;
+        mr->extents->len = mr->length;
+        mr->nr_extents = 1;
+    }
+    ok = ok && mr_splice(mr, off, end - off, part.extents, part.nr_extents);
+    mr_forget_list(&part);
+    if (!ok) {
+        return REFNIC_MR_BAD;
+    }
+    mr->flags |= REFNIC_MR_F_PRESENT;
+    mr->gen = ++s->last_gen;
+    hgm_nic_dma_answer_fault(s, index, off, end - off, false);
+    return REFNIC_MR_OK;
+}
+
+static bool side_uses(const HgmNicSide *side, const HgmNicInv *inv)
+{
+    return side->used && side->mr == inv->mr && side->gen <= inv->gen &&
+           side->off < inv->off + inv->len && inv->off < side->off + side->len;
+}
+
+/* Is there DMA by what was taken away? */
+static bool inv_in_flight(HgmNicState *s, const HgmNicInv *inv)
 {
     for (unsigned int i = 0; i < s->nr_pieces; i++) {
         const HgmNicPiece *piece = hgm_nic_piece(s, i);
 
-        if (side_uses(&piece->src, index, gen) ||
-            side_uses(&piece->dst, index, gen)) {
+        if (side_uses(&piece->src, inv) || side_uses(&piece->dst, inv)) {
             return true;
         }
     }
     return false;
 }
 
-static uint32_t mr_invalidate(HgmNicState *s, uint32_t index, bool clear)
+/* From now on there must be none */
+static void inv_answered(HgmNicState *s, const HgmNicInv *inv)
 {
-    HgmNicMr *mr = &s->mrs[index];
+    for (unsigned int i = 0; i < s->nr_pieces; i++) {
+        HgmNicPiece *piece = hgm_nic_piece(s, i);
+
+        piece->src.late = piece->src.late || side_uses(&piece->src, inv);
+        piece->dst.late = piece->dst.late || side_uses(&piece->dst, inv);
+    }
+}
+
+/* Take [@off, @off + @len) of a region away, and see to the answer */
+static uint32_t inv_issue(HgmNicState *s, uint32_t index, uint64_t off,
+                          uint64_t len)
+{
     HgmNicInv *inv;
 
     if (s->nr_invs == HGM_NIC_INV_MAX) {
         return REFNIC_MR_BAD;
     }
-    s->inv_issued++;
-    s->cnt.inv++;
-    if (mr_in_flight(s, index, mr->gen)) {
-        s->cnt.inv_inflight++;
-    }
-
-    mr->flags &= ~REFNIC_MR_F_PRESENT;
-    mr->lost = mr->lost || !(mr->flags & REFNIC_MR_F_ODP);
-    mr->valid = mr->valid && !clear;
-    mr_forget_list(mr);
-
     inv = &s->invs[(s->inv_first + s->nr_invs++) % HGM_NIC_INV_MAX];
     inv->mr = index;
-    inv->gen = mr->gen;
+    inv->gen = s->mrs[index].gen;
+    inv->off = off;
+    inv->len = len;
     inv->due = -1;
     inv->ignored = s->inj_inv_ignore > 0;
     if (inv->ignored) {
         s->inj_inv_ignore--;
     }
-    if (clear) {
-        hgm_nic_dma_answer_fault(s, index, false);
+    s->inv_issued++;
+    s->cnt.inv++;
+    if (inv_in_flight(s, inv)) {
+        s->cnt.inv_inflight++;
     }
+    return REFNIC_MR_OK;
+}
+
+static uint32_t mr_invalidate(HgmNicState *s, uint32_t index, bool clear)
+{
+    HgmNicMr *mr = &s->mrs[index];
+
+    if (inv_issue(s, index, 0, UINT64_MAX) != REFNIC_MR_OK) {
+        return REFNIC_MR_BAD;
+    }
+    mr->flags &= ~REFNIC_MR_F_PRESENT;
+    mr->lost = mr->lost || !(mr->flags & REFNIC_MR_F_ODP);
+    mr->valid = mr->valid && !clear;
+    mr_forget_list(mr);
+    if (clear) {
+        hgm_nic_dma_answer_fault(s, index, 0, UINT64_MAX, false);
+    }
+    return REFNIC_MR_OK;
+}
+
+/* A region that is not known any more has nothing there: only wait for that */
+static uint32_t mr_invalidate_range(HgmNicState *s, uint32_t index)
+{
+    HgmNicMr *mr = &s->mrs[index];
+
+    if (mr->valid &&
+        (!(mr->flags & REFNIC_MR_F_ODP) || !mr_range_ok(s, mr))) {
+        return REFNIC_MR_BAD;
+    }
+    if (!mr->valid) {
+        return inv_issue(s, index, 0, UINT64_MAX);
+    }
+    if (inv_issue(s, index, s->range_offset, s->range_length) !=
+        REFNIC_MR_OK) {
+        return REFNIC_MR_BAD;
+    }
+    mr_make_hole(mr, s->range_offset, s->range_length);
     return REFNIC_MR_OK;
 }
 
@@ -167,14 +363,12 @@ int64_t hgm_nic_mr_answer(HgmNicState *s)
 
     while (s->nr_invs) {
         HgmNicInv *inv = &s->invs[s->inv_first];
-        HgmNicMr *mr = &s->mrs[inv->mr];
 
         if (inv->ignored) {
             return -1;
         }
         if (inv->due < 0) {
-            if (!(s->ctrl & REFNIC_CTRL_NO_DRAIN) &&
-                mr_in_flight(s, inv->mr, inv->gen)) {
+            if (!(s->ctrl & REFNIC_CTRL_NO_DRAIN) && inv_in_flight(s, inv)) {
                 return -1;
             }
             inv->due = now + (int64_t)s->inj_inv_delay * SCALE_US;
@@ -182,7 +376,7 @@ int64_t hgm_nic_mr_answer(HgmNicState *s)
         if (inv->due > now) {
             return inv->due;
         }
-        mr->answered_gen = MAX(mr->answered_gen, inv->gen);
+        inv_answered(s, inv);
         s->inv_done++;
         s->inv_first = (s->inv_first + 1) % HGM_NIC_INV_MAX;
         s->nr_invs--;
@@ -208,9 +402,15 @@ void hgm_nic_mr_cmd(HgmNicState *s, uint32_t cmd)
     case REFNIC_MR_CMD_INVALIDATE:
         s->mr_status = mr_invalidate(s, index, false);
         break;
+    case REFNIC_MR_CMD_SET_RANGE:
+        s->mr_status = mr_set_range(s, index);
+        break;
+    case REFNIC_MR_CMD_INVALIDATE_RANGE:
+        s->mr_status = mr_invalidate_range(s, index);
+        break;
     case REFNIC_MR_CMD_FAIL:
         if (s->held && s->fault_index == index) {
-            hgm_nic_dma_answer_fault(s, index, true);
+            hgm_nic_dma_answer_fault(s, index, 0, UINT64_MAX, true);
             s->mr_status = REFNIC_MR_OK;
         }
         break;
@@ -223,30 +423,14 @@ void hgm_nic_mr_cmd(HgmNicState *s, uint32_t cmd)
     hgm_nic_dma_kick(s);
 }
 
-/* The extent that holds byte @off; the list covers it */
-static const HgmNicExtent *mr_find_extent(const HgmNicMr *mr, uint64_t off)
-{
-    uint32_t lo = 0, hi = mr->nr_extents;
-
-    while (hi - lo > 1) {
-        uint32_t mid = lo + (hi - lo) / 2;
-
-        if (mr->extents[mid].start <= off) {
-            lo = mid;
-        } else {
-            hi = mid;
-        }
-    }
-    return &mr->extents[lo];
-}
-
 uint32_t hgm_nic_mr_resolve(HgmNicState *s, HgmNicSide *side, uint32_t index,
                             uint32_t key, bool write, uint64_t off,
                             uint64_t *len)
 {
     const HgmNicExtent *e;
-    HgmNicMr *mr;
     uint64_t got = 0;
+    uint32_t res;
+    HgmNicMr *mr;
 
     if (index >= REFNIC_MAX_MR) {
         return REFNIC_WC_PROT;
@@ -258,15 +442,18 @@ uint32_t hgm_nic_mr_resolve(HgmNicState *s, HgmNicSide *side, uint32_t index,
         return REFNIC_WC_PROT;
     }
     if (!(mr->flags & REFNIC_MR_F_PRESENT)) {
+        *len = 0;
         return mr->flags & REFNIC_MR_F_ODP ? REFNIC_WC_FAULT : REFNIC_WC_PROT;
     }
 
     side->used = true;
+    side->late = false;
     side->mr = index;
     side->gen = mr->gen;
     side->nr_segs = 0;
-    for (e = mr_find_extent(mr, off);
-         got < *len && side->nr_segs < HGM_NIC_PIECE_SEGS; e++) {
+    for (e = &mr->extents[mr_find_extent(mr, off)];
+         got < *len && side->nr_segs < HGM_NIC_PIECE_SEGS &&
+         e->addr != HGM_NIC_ABSENT; e++) {
         uint64_t skip = off + got - e->start;
         uint64_t part = MIN(e->len - skip, *len - got);
 
@@ -275,8 +462,12 @@ uint32_t hgm_nic_mr_resolve(HgmNicState *s, HgmNicSide *side, uint32_t index,
         side->nr_segs++;
         got += part;
     }
+    /* whole words: a hole in the middle of one is missed as one at its start */
+    res = got < MIN(4, *len) ? REFNIC_WC_FAULT : REFNIC_WC_OK;
+    side->off = off;
+    side->len = got;
     *len = got;
-    return REFNIC_WC_OK;
+    return res;
 }
 
 void hgm_nic_mr_check_late(HgmNicState *s, const HgmNicPiece *piece)
@@ -284,8 +475,7 @@ void hgm_nic_mr_check_late(HgmNicState *s, const HgmNicPiece *piece)
     const HgmNicSide *side[] = { &piece->src, &piece->dst };
 
     for (int i = 0; i < ARRAY_SIZE(side); i++) {
-        if (side[i]->used &&
-            side[i]->gen <= s->mrs[side[i]->mr].answered_gen) {
+        if (side[i]->used && side[i]->late) {
             s->cnt.late++;
         }
     }

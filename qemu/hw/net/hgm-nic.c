@@ -37,6 +37,8 @@ static const HgmReg hgm_nic_regs[] = {
     NIC_REG(REFNIC_REG_MR_STATUS, mr_status, false),
     NIC_REG(REFNIC_REG_INV_ISSUED, inv_issued, false),
     NIC_REG(REFNIC_REG_INV_DONE, inv_done, false),
+    NIC_REG(REFNIC_REG_RANGE_OFFSET, range_offset, true),
+    NIC_REG(REFNIC_REG_RANGE_LENGTH, range_length, true),
     NIC_REG(REFNIC_REG_CTRL, ctrl, true),
     NIC_REG(REFNIC_REG_WQ_ADDR, wq_addr, true),
     NIC_REG(REFNIC_REG_WQ_COUNT, wq_count, true),
@@ -47,6 +49,7 @@ static const HgmReg hgm_nic_regs[] = {
     NIC_REG(REFNIC_REG_CQ_HEAD, cq_head, false),
     NIC_REG(REFNIC_REG_CQ_TAIL, cq_tail, true),
     NIC_REG(REFNIC_REG_FAULT_INDEX, fault_index, false),
+    NIC_REG(REFNIC_REG_FAULT_OFFSET, fault_offset, false),
     NIC_REG(REFNIC_REG_DMA_LATENCY, latency, true),
     NIC_REG(REFNIC_REG_DMA_CHUNK, chunk, false),
     NIC_REG(REFNIC_REG_INJ_INV_IGNORE, inj_inv_ignore, true),
@@ -73,6 +76,8 @@ static void hgm_nic_power_on(HgmPciDevice *dev)
     s->mr_status = REFNIC_MR_OK;
     s->inv_issued = 0;
     s->inv_done = 0;
+    s->range_offset = 0;
+    s->range_length = 0;
     s->ctrl = 0;
     s->wq_addr = 0;
     s->wq_count = 0;
@@ -83,6 +88,7 @@ static void hgm_nic_power_on(HgmPciDevice *dev)
     s->cq_head = 0;
     s->cq_tail = 0;
     s->fault_index = UINT32_MAX;
+    s->fault_offset = 0;
     s->latency = s->latency_init;
     s->chunk = s->chunk_init;
     s->inj_inv_ignore = 0;
@@ -175,6 +181,11 @@ static void hgm_nic_mmio_write(void *opaque, hwaddr addr, uint64_t val,
         break;
     case REFNIC_REG_WQ_TAIL:
         hgm_nic_dma_write_wq_tail(s, val);
+        break;
+    case REFNIC_REG_BUF_CLEAR:
+        if (val & 1) {
+            memset(s->buf, 0, REFNIC_BUF_SIZE);
+        }
         break;
     case REFNIC_REG_DMA_CHUNK:
         if (hgm_nic_chunk_ok(val)) {

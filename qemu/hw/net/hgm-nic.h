@@ -23,9 +23,12 @@ OBJECT_DECLARE_SIMPLE_TYPE(HgmNicState, HGM_NIC)
 
 typedef struct HgmNicExtent {
     uint64_t start;             /* offset in the region */
-    uint64_t addr;              /* on the bus */
+    uint64_t addr;              /* on the bus, or HGM_NIC_ABSENT */
     uint64_t len;
 } HgmNicExtent;
+
+/* No extent of a list ends there */
+#define HGM_NIC_ABSENT          UINT64_MAX
 
 typedef struct HgmNicMr {
     bool valid;
@@ -36,14 +39,16 @@ typedef struct HgmNicMr {
     HgmNicExtent *extents;
     uint32_t nr_extents;
     uint64_t gen;               /* of the translation; never used twice */
-    uint64_t answered_gen;      /* newest one whose invalidate was answered */
 } HgmNicMr;
 
 /* One end of a piece, its translation resolved */
 typedef struct HgmNicSide {
     bool used;
+    bool late;                  /* its translation was answered to be gone */
     uint32_t mr;
     uint64_t gen;
+    uint64_t off;               /* in the region */
+    uint64_t len;
     unsigned int nr_segs;
     struct {
         uint64_t addr;
@@ -82,6 +87,8 @@ typedef struct HgmNicWork {
 typedef struct HgmNicInv {
     uint32_t mr;
     uint64_t gen;
+    uint64_t off;               /* of what it takes away */
+    uint64_t len;
     int64_t due;                /* -1: still draining */
     bool ignored;
 } HgmNicInv;
@@ -104,6 +111,8 @@ struct HgmNicState {
     uint32_t mr_status;
     uint32_t inv_issued;
     uint32_t inv_done;
+    uint64_t range_offset;
+    uint64_t range_length;
     uint32_t ctrl;
     uint64_t wq_addr;
     uint32_t wq_count;
@@ -114,6 +123,7 @@ struct HgmNicState {
     uint32_t cq_head;
     uint32_t cq_tail;
     uint32_t fault_index;
+    uint64_t fault_offset;
     uint32_t latency;
     uint32_t chunk;
     uint32_t inj_inv_ignore;
@@ -154,8 +164,8 @@ void hgm_nic_mr_cmd(HgmNicState *s, uint32_t cmd);
 int64_t hgm_nic_mr_answer(HgmNicState *s);
 /*
  * Translate [off, off + *len) of a region, shortening *len to what fits into
- * one piece.  Returns REFNIC_WC_OK, REFNIC_WC_PROT, or REFNIC_WC_FAULT if it is
- * not present.
+ * one piece and is present.  Returns REFNIC_WC_OK, REFNIC_WC_PROT, or
+ * REFNIC_WC_FAULT if not even a word is; then *len is what is.
  */
 uint32_t hgm_nic_mr_resolve(HgmNicState *s, HgmNicSide *side, uint32_t index,
                             uint32_t key, bool write, uint64_t off,
@@ -167,7 +177,9 @@ void hgm_nic_mr_power_on(HgmNicState *s);
 /* hgm-nic-dma.c: the work queue */
 void hgm_nic_dma_bh(void *opaque);
 void hgm_nic_dma_kick(HgmNicState *s);
-void hgm_nic_dma_answer_fault(HgmNicState *s, uint32_t index, bool fail);
+/* End a fault on this region if it missed a byte of [off, off + len) */
+void hgm_nic_dma_answer_fault(HgmNicState *s, uint32_t index, uint64_t off,
+                              uint64_t len, bool fail);
 void hgm_nic_dma_write_wq_tail(HgmNicState *s, uint32_t val);
 void hgm_nic_dma_power_on(HgmNicState *s);
 

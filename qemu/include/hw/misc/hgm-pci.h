@@ -23,6 +23,7 @@ struct HgmPciDevice {
 
     uint32_t irq_status;
     uint32_t irq_enable;
+    uint32_t irq_lose;          /* test aid: so many coming ones get lost */
     bool gone;
     MemoryRegion gone_mr[PCI_ROM_SLOT];
 };
