@@ -55,11 +55,11 @@ static int hgm_copy_check(const struct hgm_region *region,
  *
  * By 64 bits: memcpy_fromio() of x86 goes by 32, in twice as many transactions of
  * uncached memory.  The caller owns the range, which is inside of the visible
- * window, and keeps the region alive.  Any context.
+ * window, and keeps its memory there, against unplug as well.  Any context.
  */
 void hgm_vram_read(struct hgm_region *region, u64 offset, void *buf, size_t size)
 {
-	const void __iomem *from = hgm_region_vaddr(region, offset);
+	const void __iomem *from = hgm_vram_addr(region, offset);
 	u64 *to = buf;
 
 	for (size_t i = 0; i < size / sizeof(*to); i++)
@@ -78,7 +78,7 @@ EXPORT_SYMBOL_GPL(hgm_vram_read);
  */
 void hgm_vram_write(struct hgm_region *region, u64 offset, const void *buf, size_t size)
 {
-	__iowrite64_copy(hgm_region_vaddr(region, offset), buf, size / sizeof(u64));
+	__iowrite64_copy(hgm_vram_addr(region, offset), buf, size / sizeof(u64));
 }
 EXPORT_SYMBOL_GPL(hgm_vram_write);
 
@@ -174,17 +174,15 @@ EXPORT_SYMBOL_GPL(hgm_copy_by_cpu);
  * @out: filled with a fence, reference for the caller, or NULL: done already
  *
  * By &hgm_region_ops.copy if the driver has one, else by CPU after waiting for
- * @dep.  The caller owns both sides until the fence has signalled.  Process
- * context, sleeps.
+ * @dep; whether that failed is no matter, what it stands for is over.  The caller
+ * owns both sides until the fence has signalled.  Process context, sleeps.
  *
- * Return: 0, or as &hgm_region_ops.copy and hgm_copy_by_cpu(), or the error of
- * @dep.
+ * Return: 0, or as &hgm_region_ops.copy and hgm_copy_by_cpu().
  */
 int hgm_copy_ranges(struct hgm_region *region, const struct hgm_copy *ranges,
 		    unsigned int n, struct dma_fence *dep, struct dma_fence **out)
 {
 	const struct hgm_region_ops *ops = region->desc.ops;
-	long left;
 	int err, idx;
 
 	might_sleep();
@@ -199,11 +197,8 @@ int hgm_copy_ranges(struct hgm_region *region, const struct hgm_copy *ranges,
 		hgm_region_exit(idx);
 		return err;
 	}
-	if (dep) {
-		left = dma_fence_wait(dep, false);
-		if (left < 0)
-			return left;
-	}
+	if (dep)
+		dma_fence_wait(dep, false);
 	return hgm_copy_by_cpu(region, ranges, n);
 }
 EXPORT_SYMBOL_GPL(hgm_copy_ranges);

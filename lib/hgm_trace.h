@@ -14,6 +14,7 @@
 #include <linux/tracepoint.h>
 
 #include "internal.h"
+#include "svm.h"
 
 DECLARE_EVENT_CLASS(hgm_region_event,
 	TP_PROTO(const struct hgm_region *region),
@@ -119,6 +120,75 @@ TRACE_EVENT(hgm_migrate,
 				   { HGM_MIGRATION_EVICT, "evict" }),
 		  __entry->addr, __entry->tried, __entry->moved)
 );
+
+/* @s->end is that of the block, whether it is mapped (@err is 0) or not */
+TRACE_EVENT(hgm_svm_fault,
+	TP_PROTO(const struct hgm_svm *svm, const struct hgm_svm_service *s, int err, s64 us),
+	TP_ARGS(svm, s, err, us),
+	TP_STRUCT__entry(
+		__string(dev, dev_name(svm->region->dev))
+		__field(const void *, mm)
+		__field(unsigned long, addr)
+		__field(unsigned long, start)
+		__field(unsigned long, end)
+		__field(bool, write)
+		__field(int, place)
+		__field(long, moved)
+		__field(unsigned long, own)
+		__field(int, err)
+		__field(s64, us)
+	),
+	TP_fast_assign(
+		__assign_str(dev);
+		__entry->mm = svm->mm;
+		__entry->addr = s->addr;
+		__entry->start = s->start;
+		__entry->end = s->end;
+		__entry->write = s->write;
+		__entry->place = s->place;
+		__entry->moved = s->moved;
+		__entry->own = s->own;
+		__entry->err = err;
+		__entry->us = us;
+	),
+	TP_printk("%s mm=%p addr=%#lx %s block=%#lx-%#lx to=%s moved=%ld own=%lu err=%d us=%lld",
+		  __get_str(dev), __entry->mm, __entry->addr,
+		  __entry->write ? "write" : "read", __entry->start, __entry->end,
+		  __print_symbolic(__entry->place,
+				   { HGM_SVM_VRAM, "vram" },
+				   { HGM_SVM_RAM, "ram" },
+				   { HGM_SVM_LEAVE, "leave" },
+				   { HGM_NR_SVM_ADVICES, "nowhere" }),
+		  __entry->moved, __entry->own, __entry->err, __entry->us)
+);
+
+DECLARE_EVENT_CLASS(hgm_svm_block_event,
+	TP_PROTO(const struct hgm_svm_block *block, long n),
+	TP_ARGS(block, n),
+	TP_STRUCT__entry(
+		__string(dev, dev_name(block->svm->region->dev))
+		__field(const void *, mm)
+		__field(unsigned long, start)
+		__field(unsigned long, end)
+		__field(long, n)
+	),
+	TP_fast_assign(
+		__assign_str(dev);
+		__entry->mm = block->svm->mm;
+		__entry->start = block->it.start;
+		__entry->end = block->it.last + 1;
+		__entry->n = n;
+	),
+	TP_printk("%s mm=%p block=%#lx-%#lx n=%ld", __get_str(dev), __entry->mm,
+		  __entry->start, __entry->end, __entry->n)
+);
+
+/* @n: how often it came home in a row */
+DEFINE_EVENT(hgm_svm_block_event, hgm_svm_thrash,
+	TP_PROTO(const struct hgm_svm_block *block, long n), TP_ARGS(block, n));
+/* @n: pages brought to the device's memory */
+DEFINE_EVENT(hgm_svm_block_event, hgm_svm_promote,
+	TP_PROTO(const struct hgm_svm_block *block, long n), TP_ARGS(block, n));
 
 #endif /* HGM_TRACE_H */
 

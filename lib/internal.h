@@ -88,6 +88,7 @@ struct hgm_region {
 	struct hgm_region_desc desc;
 	char name[24];
 	enum hgm_region_state state;	/* written under @lock */
+	struct mutex unplug_lock;	/* held while unplugging; outermost */
 	struct list_head node;		/* in hgm_regions, under its lock */
 
 	struct page *p2p;		/* first P2PDMA page, or NULL */
@@ -99,6 +100,7 @@ struct hgm_region {
 	struct list_head chunks;	/* with free pages */
 	atomic_long_t private_used;	/* pages taken, and not back yet */
 	bool private_closed;		/* no more of them */
+	u64 dma_piece;			/* no DMA mapping of RAM for it is larger; bytes */
 	atomic_t fail_large;		/* so many large folios are not to be had */
 	struct llist_head freed;	/* folios that the mm has dropped */
 	struct work_struct freed_work;
@@ -146,6 +148,7 @@ unsigned int hgm_private_take(struct hgm_region *region, unsigned int n,
 			      struct hgm_extent *ext);
 void hgm_private_return(struct hgm_region *region, const struct hgm_extent *ext);
 bool hgm_large_fails(struct hgm_region *region);
+void hgm_private_free_unused(struct hgm_region *region);
 struct page *hgm_private_get(struct hgm_region *region, u64 offset, unsigned int order);
 
 static inline u64 hgm_private_offset(const struct hgm_region *region,
@@ -178,7 +181,11 @@ static inline bool hgm_private_is_ours(const struct page *page)
 vm_fault_t hgm_private_migrate_to_ram(struct vm_fault *vmf);
 long hgm_evict(struct hgm_region *region, u64 offset, u64 end, bool lost);
 
+/* mirror.c */
+bool hgm_mirror_find_ram(struct hgm_mirror *m, unsigned long *first, unsigned long *end);
+
 /* pages.c */
+void __iomem *hgm_vram_addr(const struct hgm_region *region, u64 offset);
 int hgm_p2p_create(struct hgm_region *region);
 void hgm_p2p_destroy(struct hgm_region *region);
 

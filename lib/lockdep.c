@@ -92,9 +92,12 @@ void hgm_lockdep_prime(void)
 		return;
 	hgm_region_init_locks(region);
 	hgm_pool_init_lock(&pool);
+	mutex_lock(&region->unplug_lock);
 	hgm_prime_order(region, &pool);
+	mutex_unlock(&region->unplug_lock);
 	mutex_destroy(&pool);
 	mutex_destroy(&region->sets_lock);
+	mutex_destroy(&region->unplug_lock);
 	kvfree(region);
 }
 

@@ -10,6 +10,12 @@
  * all are copied in one submission, and the mm switches those that it can.  The
  * flag MIGRATE_PFN_MIGRATE says which those were: it is looked at again after
  * each step.
+ *
+ * Of a long range a few batches are on their way at once: while the engine copies
+ * one, the CPU collects the next.  Collecting only tries for the locks of pages, but
+ * waits for that of a large folio that it has to split (migrate_vma_split_folio()).
+ * So whoever holds one goes upwards in its mapping only: batches of one mapping are
+ * in the order of their addresses, and a fault does not look below its folio.
  */
 #include <linux/dma-fence.h>
 #include <linux/dma-mapping.h>
@@ -30,6 +36,9 @@
 
 #define HGM_BATCH	((unsigned int)HPAGE_PMD_NR)
 
+/* Batches on their way at once */
+#define HGM_WINDOW	4
+
 /* Between two tries to empty a region */
 #define HGM_DRAIN_STEP_MS	50
 
@@ -39,12 +48,19 @@
 /**
  * struct hgm_batch - up to HGM_BATCH pages on their way
  * @args: of migrate_vma_*(), with its arrays; @args.vma is NULL for ranges of VRAM
+ * @how: which way, and why
+ * @home: whose counters
+ * @pfn: the first, of a range of VRAM
+ * @npages: how many
  * @copies: what is to be copied, for one region at a time
  * @n: how many
  * @iova: the DMA addresses of all of them, where there is an IOMMU
  * @linked: bytes mapped in it
+ * @fence: of the copies, or NULL
+ * @from: the first page that they are for
+ * @err: why pages did not get a place, or a copy
  * @lost: what cannot be copied to RAM becomes zeros, instead of staying
- * @region: whose
+ * @region: whose VRAM
  * @taken: memory taken for pages that move to VRAM
  * @nr_taken: how many pieces
  * @used: how many of them are used
@@ -52,10 +68,17 @@
  */
 struct hgm_batch {
 	struct migrate_vma args;
+	enum hgm_migration how;
+	struct hgm_region *home;
+	unsigned long pfn;
+	unsigned int npages;
 	struct hgm_copy *copies;
 	unsigned int n;
 	struct dma_iova_state iova;
 	size_t linked;
+	struct dma_fence *fence;
+	unsigned int from;
+	int err;
 	bool lost;
 	struct hgm_region *region;
 	struct hgm_extent *taken;
@@ -66,11 +89,11 @@ struct hgm_batch {
 
 /* For at most @npages, all in one piece: a fault wants few, and wants them fast. */
 static struct hgm_batch *hgm_batch_alloc(const struct hgm_region *region,
-					 unsigned int npages)
+					 unsigned int npages, gfp_t gfp)
 {
 	size_t per_page = sizeof(struct hgm_copy) + sizeof(struct hgm_extent) +
 			  2 * sizeof(unsigned long);
-	struct hgm_batch *b = kvmalloc(sizeof(*b) + npages * per_page, GFP_KERNEL);
+	struct hgm_batch *b = kvmalloc(sizeof(*b) + npages * per_page, gfp);
 
 	if (!b)
 		return NULL;
@@ -88,49 +111,79 @@ static void hgm_batch_free(struct hgm_batch *b)
 	kvfree(b);
 }
 
-static void hgm_batch_begin(struct hgm_batch *b, unsigned int npages)
+static void hgm_batch_begin(struct hgm_batch *b, enum hgm_migration how,
+			    struct hgm_region *home, unsigned int npages)
 {
 	memset(b->args.dst, 0, npages * sizeof(*b->args.dst));
+	b->how = how;
+	b->home = home;
+	b->npages = npages;
 	b->region = NULL;
 	b->n = 0;
+	b->fence = NULL;
+	b->from = 0;
+	b->err = 0;
+	b->nr_taken = 0;
+	b->used = 0;
+}
+
+static void hgm_batch_begin_vma(struct hgm_batch *b, enum hgm_migration how,
+				struct hgm_region *home, struct vm_area_struct *vma,
+				unsigned long start, unsigned long end)
+{
+	hgm_batch_begin(b, how, home, (end - start) >> PAGE_SHIFT);
+	b->args.vma = vma;
+	b->args.start = start;
+	b->args.end = end;
+	b->args.fault_page = NULL;
+	b->args.flags = MIGRATE_VMA_SELECT_COMPOUND |
+			(how == HGM_MIGRATION_IN ? MIGRATE_VMA_SELECT_SYSTEM :
+						   MIGRATE_VMA_SELECT_DEVICE_PRIVATE);
+}
+
+static bool hgm_batch_to_vram(const struct hgm_batch *b)
+{
+	return b->how == HGM_MIGRATION_IN;
 }
 
 /* ---- Copies, collected page by page and done at once */
 
-static struct page *hgm_copy_ram(struct hgm_copy *c, bool to_vram)
+/* The side of copy @i that is in RAM */
+static struct hgm_copy_end *hgm_batch_ram(const struct hgm_batch *b, unsigned int i)
 {
-	return to_vram ? c->src.page : c->dst.page;
+	return hgm_batch_to_vram(b) ? &b->copies[i].src : &b->copies[i].dst;
 }
 
-/* Pages that follow each other on both sides make one range. */
+/* Pages that follow each other on both sides make one range, if it can be mapped. */
 static bool hgm_batch_extend(struct hgm_batch *b, struct page *ram, u64 offset,
-			     u64 size, bool to_vram)
+			     u64 size)
 {
 	struct hgm_copy *last = b->n ? &b->copies[b->n - 1] : NULL;
+	bool to_vram = hgm_batch_to_vram(b);
 	struct page *at;
 
-	if (!last)
+	if (!last || last->size + size > b->region->dma_piece)
 		return false;
 	if ((to_vram ? last->dst.offset : last->src.offset) + last->size != offset)
 		return false;
-	at = hgm_copy_ram(last, to_vram);
+	at = hgm_batch_ram(b, b->n - 1)->page;
 	if (!ram != !at || (ram && at + (last->size >> PAGE_SHIFT) != ram))
 		return false;
 	last->size += size;
 	return true;
 }
 
-/* @ram is NULL for what was never touched, and reads as zeros. */
-static void hgm_batch_add(struct hgm_batch *b, struct page *ram, u64 offset,
-			  u64 size, bool to_vram)
+static void hgm_batch_add_piece(struct hgm_batch *b, struct page *ram, u64 offset,
+				u64 size)
 {
 	struct hgm_copy_end vram_end = { .where = HGM_IN_VRAM, .offset = offset };
 	struct hgm_copy_end ram_end = {
 		.where = ram ? HGM_IN_RAM : HGM_ZEROS, .page = ram,
 	};
+	bool to_vram = hgm_batch_to_vram(b);
 	struct hgm_copy *c;
 
-	if (hgm_batch_extend(b, ram, offset, size, to_vram))
+	if (hgm_batch_extend(b, ram, offset, size))
 		return;
 	c = &b->copies[b->n++];
 	c->src = to_vram ? ram_end : vram_end;
@@ -138,37 +191,49 @@ static void hgm_batch_add(struct hgm_batch *b, struct page *ram, u64 offset,
 	c->size = size;
 }
 
+/* @ram is NULL for what was never touched, and reads as zeros. */
+static void hgm_batch_add(struct hgm_batch *b, struct page *ram, u64 offset, u64 size)
+{
+	u64 piece;
+
+	for (u64 at = 0; at < size; at += piece) {
+		piece = min(size - at, b->region->dma_piece);
+		hgm_batch_add_piece(b, ram ? ram + (at >> PAGE_SHIFT) : NULL, offset + at,
+				    piece);
+	}
+}
+
 static bool hgm_by_engine(const struct hgm_region *region)
 {
 	return region->desc.ops && region->desc.ops->copy;
 }
 
-static enum dma_data_direction hgm_batch_dir(bool to_vram)
+static enum dma_data_direction hgm_batch_dir(const struct hgm_batch *b)
 {
-	return to_vram ? DMA_TO_DEVICE : DMA_FROM_DEVICE;
+	return hgm_batch_to_vram(b) ? DMA_TO_DEVICE : DMA_FROM_DEVICE;
 }
 
-static void hgm_batch_unmap(struct hgm_batch *b, unsigned int n, bool to_vram)
+/* The first @n copies */
+static void hgm_batch_unmap(struct hgm_batch *b, unsigned int n)
 {
 	struct device *dev = b->region->dev;
 
 	if (dma_use_iova(&b->iova)) {
-		dma_iova_destroy(dev, &b->iova, b->linked, hgm_batch_dir(to_vram), 0);
+		dma_iova_destroy(dev, &b->iova, b->linked, hgm_batch_dir(b), 0);
 		return;
 	}
 	for (unsigned int i = 0; i < n; i++) {
-		struct hgm_copy *c = &b->copies[i];
+		struct hgm_copy_end *ram = hgm_batch_ram(b, i);
 
-		if (hgm_copy_ram(c, to_vram))
-			dma_unmap_page(dev, to_vram ? c->src.addr : c->dst.addr, c->size,
-				       hgm_batch_dir(to_vram));
+		if (ram->page)
+			dma_unmap_page(dev, ram->addr, b->copies[i].size, hgm_batch_dir(b));
 	}
 }
 
 /* One of them: in the address range of the batch if there is an IOMMU, or by itself */
-static int hgm_batch_map_one(struct hgm_batch *b, struct hgm_copy_end *ram, u64 size,
-			     enum dma_data_direction dir)
+static int hgm_batch_map_one(struct hgm_batch *b, struct hgm_copy_end *ram, u64 size)
 {
+	enum dma_data_direction dir = hgm_batch_dir(b);
 	struct device *dev = b->region->dev;
 	int err;
 
@@ -185,56 +250,66 @@ static int hgm_batch_map_one(struct hgm_batch *b, struct hgm_copy_end *ram, u64 
 }
 
 /* For an engine; the CPU copies pages. */
-static int hgm_batch_map(struct hgm_batch *b, bool to_vram)
+static int hgm_batch_map(struct hgm_batch *b)
 {
-	enum dma_data_direction dir = hgm_batch_dir(to_vram);
 	struct device *dev = b->region->dev;
 	u64 size = 0;
 	int err = 0;
 
 	for (unsigned int i = 0; i < b->n; i++)
-		size += hgm_copy_ram(&b->copies[i], to_vram) ? b->copies[i].size : 0;
+		size += hgm_batch_ram(b, i)->page ? b->copies[i].size : 0;
 	b->iova = (struct dma_iova_state){};
 	b->linked = 0;
 	/* one allocation and one flush for all; where there is no IOMMU it does nothing */
 	if (size)
 		dma_iova_try_alloc(dev, &b->iova, 0, size);
 	for (unsigned int i = 0; i < b->n && !err; i++) {
-		struct hgm_copy *c = &b->copies[i];
+		struct hgm_copy_end *ram = hgm_batch_ram(b, i);
 
-		if (hgm_copy_ram(c, to_vram))
-			err = hgm_batch_map_one(b, to_vram ? &c->src : &c->dst, c->size, dir);
+		if (ram->page)
+			err = hgm_batch_map_one(b, ram, b->copies[i].size);
 		if (err && !dma_use_iova(&b->iova))
-			hgm_batch_unmap(b, i, to_vram);
+			hgm_batch_unmap(b, i);
 	}
 	if (!err && dma_use_iova(&b->iova))
 		err = dma_iova_sync(dev, &b->iova, 0, b->linked);
 	if (err && dma_use_iova(&b->iova))
-		hgm_batch_unmap(b, b->n, to_vram);
+		hgm_batch_unmap(b, b->n);
 	return err ? -ENOMEM : 0;
 }
 
-/* All that has been added, and wait for it. */
-static int hgm_batch_copy(struct hgm_batch *b, bool to_vram)
+/* Have all copied that has been added; hgm_batch_wait() is to follow unless this fails. */
+static int hgm_batch_submit(struct hgm_batch *b)
 {
-	struct dma_fence *fence;
 	bool engine;
 	int err;
 
 	if (!b->n)
 		return 0;
 	engine = hgm_by_engine(b->region);
-	err = engine ? hgm_batch_map(b, to_vram) : 0;
+	err = engine ? hgm_batch_map(b) : 0;
 	if (err)
 		return err;
-	err = hgm_copy_ranges(b->region, b->copies, b->n, NULL, &fence);
-	if (!err && fence) {
-		dma_fence_wait(fence, false);
-		err = fence->error;
-		dma_fence_put(fence);
+	err = hgm_copy_ranges(b->region, b->copies, b->n, NULL, &b->fence);
+	if (err && engine)
+		hgm_batch_unmap(b, b->n);
+	return err;
+}
+
+static int hgm_batch_wait(struct hgm_batch *b)
+{
+	int err = 0;
+
+	if (!b->n)
+		return 0;
+	if (b->fence) {
+		dma_fence_wait(b->fence, false);
+		err = b->fence->error;
+		dma_fence_put(b->fence);
+		b->fence = NULL;
 	}
-	if (engine)
-		hgm_batch_unmap(b, b->n, to_vram);
+	if (hgm_by_engine(b->region))
+		hgm_batch_unmap(b, b->n);
 	return err;
 }
 
@@ -257,33 +332,32 @@ static void hgm_batch_drop(struct hgm_batch *b, unsigned int from, unsigned int 
 }
 
 /* After migrate_*_pages(): how many did move; and tell who counts */
-static unsigned int hgm_batch_count(const struct hgm_batch *b, unsigned int npages,
-				    struct hgm_region *region, enum hgm_migration how)
+static unsigned int hgm_batch_count(const struct hgm_batch *b)
 {
 	unsigned int moved = 0;
 
-	for (unsigned int i = 0; i < npages; i++) {
+	for (unsigned int i = 0; i < b->npages; i++) {
 		struct page *page = migrate_pfn_to_page(b->args.dst[i]);
 
 		if (page && b->args.src[i] & MIGRATE_PFN_MIGRATE)
 			moved += folio_nr_pages(page_folio(page));
 	}
-	atomic64_add(moved, &region->stats.migrated[how]);
-	trace_hgm_migrate(region, how, b->args.start, npages, moved);
+	atomic64_add(moved, &b->home->stats.migrated[b->how]);
+	trace_hgm_migrate(b->home, b->how, b->args.start, b->npages, moved);
 	return moved;
 }
 
 /* ---- To VRAM */
 
-/* Memory for @n pages, or for as many as there is. */
-static void hgm_batch_take(struct hgm_batch *b, struct hgm_region *region,
-			   unsigned int n)
+/* Memory for all pages, or for as many as there is. */
+static int hgm_batch_take(struct hgm_batch *b)
 {
-	b->region = region;
+	b->region = b->home;
 	b->skip = 0;
-	b->used = 0;
-	b->nr_taken = 0;
-	b->nr_taken = hgm_private_take(region, n, b->taken);
+	b->nr_taken = hgm_private_take(b->region, b->npages, b->taken);
+	if (b->nr_taken)
+		return 0;
+	return hgm_region_is_live(b->region) ? -ENOSPC : -ENODEV;
 }
 
 /* What the pages of the batch did not need. */
@@ -340,7 +414,7 @@ static void hgm_place_pieces(struct hgm_batch *b, unsigned int i, unsigned int n
 			b->args.src[i + j] = MIGRATE_PFN_MIGRATE;
 		b->args.dst[i + j] = migrate_pfn(page_to_pfn(dst)) | write;
 		hgm_batch_add(b, src ? src + j : NULL, hgm_private_offset(b->region, dst),
-			      PAGE_SIZE, true);
+			      PAGE_SIZE);
 	}
 }
 
@@ -358,43 +432,14 @@ static unsigned int hgm_place_in_vram(struct hgm_batch *b, unsigned int i)
 		return n;
 	}
 	b->args.dst[i] = migrate_pfn(page_to_pfn(dst)) | write | MIGRATE_PFN_COMPOUND;
-	hgm_batch_add(b, src, hgm_private_offset(b->region, dst), (u64)n << PAGE_SHIFT,
-		      true);
+	hgm_batch_add(b, src, hgm_private_offset(b->region, dst), (u64)n << PAGE_SHIFT);
 	return n;
 }
 
-/* One batch of one VMA; returns pages that are in VRAM now, or an error. */
-static long hgm_vma_to_vram(struct hgm_batch *b, struct hgm_region *region,
-			    struct vm_area_struct *vma, unsigned long start,
-			    unsigned long end)
+static void hgm_batch_place_in_vram(struct hgm_batch *b)
 {
-	unsigned int npages = (end - start) >> PAGE_SHIFT;
-	long moved = 0;
-	int err;
-
-	hgm_batch_begin(b, npages);
-	hgm_batch_take(b, region, npages);
-	if (!b->nr_taken)
-		return -ENOSPC;
-	b->args.vma = vma;
-	b->args.start = start;
-	b->args.end = end;
-	b->args.fault_page = NULL;
-	b->args.flags = MIGRATE_VMA_SELECT_SYSTEM | MIGRATE_VMA_SELECT_COMPOUND;
-	err = migrate_vma_setup(&b->args);
-	if (err)
-		goto out;
-	for (unsigned int i = 0; i < npages; )
+	for (unsigned int i = 0; i < b->npages; )
 		i += hgm_place_in_vram(b, i);
-	err = hgm_batch_copy(b, true);
-	if (err)
-		hgm_batch_drop(b, 0, npages);
-	migrate_vma_pages(&b->args);
-	moved = hgm_batch_count(b, npages, region, HGM_MIGRATION_IN);
-	migrate_vma_finalize(&b->args);
-out:
-	hgm_batch_give_back(b);
-	return err ?: moved;
 }
 
 /* ---- To RAM */
@@ -410,11 +455,16 @@ static struct folio *hgm_ram_folio(struct vm_area_struct *vma, unsigned long add
 	return vma ? vma_alloc_folio(gfp, order, vma, addr) : folio_alloc(gfp, order);
 }
 
+/*
+ * Dirty, as nobody knows what the device has written: of memory that was given up by
+ * MADV_FREE before it went to VRAM, reclaim drops what is clean.
+ */
 static unsigned long hgm_ram_mpfn(struct folio *folio, unsigned long src)
 {
 	unsigned long mpfn = migrate_pfn(folio_pfn(folio)) | (src & MIGRATE_PFN_WRITE);
 
 	folio_lock(folio);
+	folio_set_dirty(folio);
 	return folio_test_large(folio) ? mpfn | MIGRATE_PFN_COMPOUND : mpfn;
 }
 
@@ -432,7 +482,7 @@ static unsigned int hgm_place_in_ram(struct hgm_batch *b, unsigned int i)
 	      NULL : hgm_ram_folio(b->args.vma, addr, order);
 	if (dst) {
 		b->args.dst[i] = hgm_ram_mpfn(dst, mpfn);
-		hgm_batch_add(b, &dst->page, offset, PAGE_SIZE << order, false);
+		hgm_batch_add(b, &dst->page, offset, PAGE_SIZE << order);
 		return 1U << order;
 	}
 	if (!order || !b->args.vma)	/* without a VMA the core cannot split */
@@ -442,7 +492,7 @@ static unsigned int hgm_place_in_ram(struct hgm_batch *b, unsigned int i)
 		if (!dst)
 			break;
 		b->args.dst[i + j] = hgm_ram_mpfn(dst, mpfn);
-		hgm_batch_add(b, &dst->page, offset + j * PAGE_SIZE, PAGE_SIZE, false);
+		hgm_batch_add(b, &dst->page, offset + j * PAGE_SIZE, PAGE_SIZE);
 	}
 	return HGM_BATCH;
 }
@@ -464,31 +514,28 @@ static void hgm_batch_clear(struct hgm_batch *b)
 			    b->region->name, bytes);
 }
 
-/* Copy what has been added for pages [from, to), or leave them where they are. */
-static int hgm_batch_flush(struct hgm_batch *b, unsigned int from, unsigned int to)
+/* How the copies for pages [@from, @to) went: without one they stay where they are. */
+static void hgm_batch_copied(struct hgm_batch *b, unsigned int to, int err)
 {
-	int err = hgm_batch_copy(b, false);
-
-	if (err && b->lost) {
+	if (err && b->lost && !hgm_batch_to_vram(b)) {
 		hgm_batch_clear(b);
 		err = 0;
 	}
-	if (err)
-		hgm_batch_drop(b, from, to);
+	if (err) {
+		hgm_batch_drop(b, b->from, to);
+		b->err = err;
+	}
 	b->n = 0;
-	return err;
+	b->from = to;
 }
 
 /*
- * Places and copies for all collected pages, region by region.  Those that get
- * neither stay where they are.  The last error, if any.
+ * Places for all collected pages; for those of each region but the last also the
+ * copies, as a submission is one region's.  Pages that get neither stay where they are.
  */
-static int hgm_batch_to_ram(struct hgm_batch *b, unsigned int npages)
+static void hgm_batch_place_in_ram(struct hgm_batch *b)
 {
-	unsigned int from = 0, i = 0;
-	int err, ret = 0;
-
-	while (i < npages) {
+	for (unsigned int i = 0; i < b->npages; ) {
 		struct page *src = migrate_pfn_to_page(b->args.src[i]);
 		struct hgm_region *region;
 
@@ -498,64 +545,173 @@ static int hgm_batch_to_ram(struct hgm_batch *b, unsigned int npages)
 		}
 		region = hgm_private_region(src);
 		if (region != b->region) {
-			err = hgm_batch_flush(b, from, i);
-			ret = err ?: ret;
+			hgm_batch_copied(b, i, hgm_batch_submit(b) ?: hgm_batch_wait(b));
 			b->region = region;
-			from = i;
 		}
 		i += hgm_place_in_ram(b, i);
 	}
-	err = hgm_batch_flush(b, from, npages);
-	return err ?: ret;
 }
 
-static long hgm_vma_to_ram(struct hgm_batch *b, struct hgm_region *region,
-			   struct vm_area_struct *vma, unsigned long start,
-			   unsigned long end, struct page *fault_page)
+/* ---- A batch, and several at once */
+
+/* What this refuses is done with, and needs no hgm_batch_end(). */
+static int hgm_batch_start(struct hgm_batch *b)
 {
-	unsigned int npages = (end - start) >> PAGE_SHIFT;
-	long moved;
 	int err;
 
-	hgm_batch_begin(b, npages);
-	b->args.vma = vma;
-	b->args.start = start;
-	b->args.end = end;
-	b->args.fault_page = fault_page;
-	b->args.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE | MIGRATE_VMA_SELECT_COMPOUND;
-	err = migrate_vma_setup(&b->args);
+	if (b->how == HGM_MIGRATION_EVICT)
+		err = migrate_device_range(b->args.src, b->pfn, b->npages);
+	else
+		err = migrate_vma_setup(&b->args);
 	if (err)
 		return err;
-	if (!b->args.cpages)
-		return 0;
-	err = hgm_batch_to_ram(b, npages);
-	migrate_vma_pages(&b->args);
-	moved = hgm_batch_count(b, npages, region,
-				fault_page ? HGM_MIGRATION_FAULT : HGM_MIGRATION_OUT);
-	migrate_vma_finalize(&b->args);
+	if (hgm_batch_to_vram(b))
+		hgm_batch_place_in_vram(b);
+	else
+		hgm_batch_place_in_ram(b);
+	err = hgm_batch_submit(b);
+	if (err)
+		hgm_batch_copied(b, b->npages, err);
+	return 0;
+}
+
+/* Pages that have moved, or an error */
+static long hgm_batch_end(struct hgm_batch *b)
+{
+	bool evict = b->how == HGM_MIGRATION_EVICT;
+	long moved;
+
+	hgm_batch_copied(b, b->npages, hgm_batch_wait(b));
+	if (evict)
+		migrate_device_pages(b->args.src, b->args.dst, b->npages);
+	else
+		migrate_vma_pages(&b->args);
+	moved = hgm_batch_count(b);
+	if (evict)
+		migrate_device_finalize(b->args.src, b->args.dst, b->npages);
+	else
+		migrate_vma_finalize(&b->args);
+	return moved ?: b->err;
+}
+
+static long hgm_batch_run(struct hgm_batch *b)
+{
+	int err = hgm_batch_start(b);
+
+	return err ?: hgm_batch_end(b);
+}
+
+/**
+ * struct hgm_window - the batches of a range
+ * @batch: those on their way
+ * @room: how many there may be
+ * @depth: how many there are next: memory is taken for all of them before it shows
+ *	whether they need any, so this begins with one and grows while something moves
+ * @most: what it may grow to: where memory did not suffice for more, looking for more
+ *	would only evict what has just been taken
+ * @n: how many have begun
+ */
+struct hgm_window {
+	struct hgm_batch *batch[HGM_WINDOW];
+	unsigned int room;
+	unsigned int depth;
+	unsigned int most;
+	unsigned int n;
+};
+
+static void hgm_window_free(struct hgm_window *w)
+{
+	while (w->room)
+		hgm_batch_free(w->batch[--w->room]);
+}
+
+/*
+ * For @size bytes; fewer batches if there is little memory.  Where the CPU copies there
+ * is nothing to overlap.
+ */
+static int hgm_window_alloc(struct hgm_window *w, const struct hgm_region *region, u64 size)
+{
+	u64 want = min_t(u64, DIV_ROUND_UP_ULL(size, HPAGE_PMD_SIZE), HGM_WINDOW);
+	gfp_t gfp = GFP_KERNEL;
+
+	*w = (struct hgm_window){ .depth = 1 };
+	if (!hgm_by_engine(region))
+		want = 1;
+	while (w->room < want) {
+		w->batch[w->room] = hgm_batch_alloc(region, HGM_BATCH, gfp);
+		if (!w->batch[w->room])
+			break;
+		w->room++;
+		gfp = GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN;
+	}
+	w->most = w->room;
+	return w->room ? 0 : -ENOMEM;
+}
+
+/* The next batches of a mapping; @start is where they end.  An error: none. */
+static int hgm_window_begin(struct hgm_window *w, enum hgm_migration how,
+			    struct hgm_region *home, struct vm_area_struct *vma,
+			    unsigned long *start, unsigned long end)
+{
+	int err = 0;
+
+	for (w->n = 0; w->n < w->depth && *start < end; w->n++) {
+		struct hgm_batch *b = w->batch[w->n];
+		unsigned long next = min(end, ALIGN(*start + 1, HPAGE_PMD_SIZE));
+
+		hgm_batch_begin_vma(b, how, home, vma, *start, next);
+		err = hgm_batch_to_vram(b) ? hgm_batch_take(b) : 0;
+		if (err) {
+			w->most = max(w->n, 1U);
+			break;
+		}
+		*start = next;
+	}
+	return w->n ? 0 : err;
+}
+
+/* Pages that have moved, or the last error */
+static long hgm_window_run(struct hgm_window *w)
+{
+	long moved = 0, err = 0;
+	int started[HGM_WINDOW];
+
+	for (unsigned int i = 0; i < w->n; i++)
+		started[i] = hgm_batch_start(w->batch[i]);
+	for (unsigned int i = 0; i < w->n; i++) {
+		long ret = started[i] ?: hgm_batch_end(w->batch[i]);
+
+		if (ret > 0)
+			moved += ret;
+		else if (ret)
+			err = ret;
+	}
+	/* now that no page is locked */
+	for (unsigned int i = 0; i < w->n; i++)
+		hgm_batch_give_back(w->batch[i]);
+	w->depth = moved ? min(2 * w->depth, w->most) : 1;
 	return moved ?: err;
 }
 
 /* ---- Ranges of a process */
 
 /*
- * Batch by batch and mapping by mapping.  The lock is dropped between batches:
+ * A few batches at a time and mapping by mapping.  The lock is dropped in between:
  * others want it, too.
  */
 static long hgm_migrate_range(struct hgm_region *region, struct mm_struct *mm,
-			      unsigned long start, unsigned long end, bool to_vram)
+			      unsigned long start, unsigned long end,
+			      enum hgm_migration how)
 {
-	struct hgm_batch *b;
 	long moved = 0, ret = -EFAULT;
+	struct hgm_window w;
 
 	if (!hgm_user_range_ok(start, end))
 		return -EINVAL;
-	b = hgm_batch_alloc(region, HGM_BATCH);
-	if (!b)
+	if (hgm_window_alloc(&w, region, end - start))
 		return -ENOMEM;
 	while (start < end) {
 		struct vm_area_struct *vma;
-		unsigned long next;
 
 		if (fatal_signal_pending(current)) {
 			ret = -EINTR;
@@ -568,19 +724,15 @@ static long hgm_migrate_range(struct hgm_region *region, struct mm_struct *mm,
 			break;
 		}
 		start = max(start, vma->vm_start);
-		next = min3(end, vma->vm_end, ALIGN(start + 1, HPAGE_PMD_SIZE));
-		if (to_vram)
-			ret = hgm_vma_to_vram(b, region, vma, start, next);
-		else
-			ret = hgm_vma_to_ram(b, region, vma, start, next, NULL);
+		ret = hgm_window_begin(&w, how, region, vma, &start,
+				       min(end, vma->vm_end)) ?: hgm_window_run(&w);
 		mmap_read_unlock(mm);
 		if (ret == -ENOSPC || ret == -ENODEV)
 			break;
 		if (ret > 0)
 			moved += ret;
-		start = next;
 	}
-	hgm_batch_free(b);
+	hgm_window_free(&w);
 	return moved ?: min(ret, 0L);
 }
 
@@ -611,7 +763,7 @@ long hgm_migrate_to_vram(struct hgm_region *region, struct mm_struct *mm,
 		return -EOPNOTSUPP;
 	if (!hgm_region_is_live(region))
 		return -ENODEV;
-	return hgm_migrate_range(region, mm, start, end, true);
+	return hgm_migrate_range(region, mm, start, end, HGM_MIGRATION_IN);
 }
 EXPORT_SYMBOL_GPL(hgm_migrate_to_vram);
 
@@ -630,48 +782,45 @@ EXPORT_SYMBOL_GPL(hgm_migrate_to_vram);
 long hgm_migrate_to_ram(struct hgm_region *region, struct mm_struct *mm,
 			unsigned long start, unsigned long end)
 {
-	return hgm_migrate_range(region, mm, start, end, false);
+	return hgm_migrate_range(region, mm, start, end, HGM_MIGRATION_OUT);
 }
 EXPORT_SYMBOL_GPL(hgm_migrate_to_ram);
 
 /* ---- Ranges of VRAM */
 
-/* A batch of VRAM, whoever maps it: pages that left it, or an error. */
-static long hgm_evict_batch(struct hgm_batch *b, struct hgm_region *region,
-			    unsigned long pfn, unsigned int npages)
+/* The next batches of VRAM, whoever maps it; returns where they end. */
+static unsigned long hgm_window_begin_pfns(struct hgm_window *w, struct hgm_region *region,
+					   unsigned long pfn, unsigned long end, bool lost)
 {
-	long moved;
-	int err;
+	for (w->n = 0; w->n < w->depth && pfn < end; w->n++) {
+		struct hgm_batch *b = w->batch[w->n];
 
-	hgm_batch_begin(b, npages);
-	b->args.vma = NULL;
-	b->args.start = 0;
-	migrate_device_range(b->args.src, pfn, npages);
-	err = hgm_batch_to_ram(b, npages);
-	migrate_device_pages(b->args.src, b->args.dst, npages);
-	moved = hgm_batch_count(b, npages, region, HGM_MIGRATION_EVICT);
-	migrate_device_finalize(b->args.src, b->args.dst, npages);
-	return moved ?: err;
+		hgm_batch_begin(b, HGM_MIGRATION_EVICT, region,
+				min(end - pfn, (unsigned long)HGM_BATCH));
+		b->pfn = pfn;
+		b->lost = lost;
+		pfn += b->npages;
+	}
+	return pfn;
 }
 
 static long hgm_evict_pfns(struct hgm_region *region, unsigned long pfn,
 			   unsigned long npages, bool lost)
 {
-	struct hgm_batch *b = hgm_batch_alloc(region, HGM_BATCH);
-	unsigned long end = pfn + npages, n;
+	unsigned long end = pfn + npages;
 	long moved = 0, ret = 0;
+	struct hgm_window w;
 
-	if (!b)
+	if (hgm_window_alloc(&w, region, PFN_PHYS(npages)))
 		return -ENOMEM;
-	b->lost = lost;
-	for (; pfn < end; pfn += n) {
-		n = min(end - pfn, (unsigned long)HGM_BATCH);
-		ret = hgm_evict_batch(b, region, pfn, n);
+	while (pfn < end) {
+		pfn = hgm_window_begin_pfns(&w, region, pfn, end, lost);
+		ret = hgm_window_run(&w);
 		if (ret > 0)
 			moved += ret;
 		cond_resched();
 	}
-	hgm_batch_free(b);
+	hgm_window_free(&w);
 	return moved ?: min(ret, 0L);
 }
 
@@ -761,7 +910,7 @@ void hgm_region_drain(struct hgm_region *region)
 			  waited >= READ_ONCE(hgm_revoke_timeout_ms) ||
 			  !hgm_region_is_live(region));
 		if (hgm_private_wait(region, step))
-			return;
+			break;
 		waited += step;
 		if (waited % HGM_REPORT_MS < step)
 			dev_warn(region->dev,
@@ -769,20 +918,30 @@ void hgm_region_drain(struct hgm_region *region)
 				 region->name, waited,
 				 atomic_long_read(&region->private_used));
 	}
+	hgm_private_free_unused(region);
 }
 EXPORT_SYMBOL_GPL(hgm_region_drain);
 
 /* ---- The CPU wants a page */
 
-/* With its neighbours: a large folio as a whole, else what is around it. */
+/*
+ * With its neighbours: a large folio as a whole, else what is around it.  Of a large one
+ * that is mapped by pages, and locked, not what is below it: see above.
+ */
 static void hgm_fault_window(const struct vm_fault *vmf, unsigned long *start,
 			     unsigned long *end)
 {
 	unsigned long size = vmf->pte ? HGM_FAULT_AROUND : HPAGE_PMD_SIZE;
+	unsigned long at = PAGE_ALIGN_DOWN(vmf->address), below;
 	struct vm_area_struct *vma = vmf->vma;
 
-	*start = max(ALIGN_DOWN(vmf->address, size), vma->vm_start);
-	*end = min(ALIGN_DOWN(vmf->address, size) + size, vma->vm_end);
+	*start = max(ALIGN_DOWN(at, size), vma->vm_start);
+	*end = min(ALIGN_DOWN(at, size) + size, vma->vm_end);
+	if (!vmf->pte)
+		return;
+	below = folio_page_idx(page_folio(vmf->page), vmf->page) << PAGE_SHIFT;
+	if (folio_test_large(page_folio(vmf->page)) && below < at - *start)
+		*start = at - below;
 }
 
 /*
@@ -797,10 +956,12 @@ vm_fault_t hgm_private_migrate_to_ram(struct vm_fault *vmf)
 	long ret;
 
 	hgm_fault_window(vmf, &start, &end);
-	b = hgm_batch_alloc(region, (end - start) >> PAGE_SHIFT);
+	b = hgm_batch_alloc(region, (end - start) >> PAGE_SHIFT, GFP_KERNEL);
 	if (!b)
 		return VM_FAULT_OOM;
-	ret = hgm_vma_to_ram(b, region, vmf->vma, start, end, vmf->page);
+	hgm_batch_begin_vma(b, HGM_MIGRATION_FAULT, region, vmf->vma, start, end);
+	b->args.fault_page = vmf->page;
+	ret = hgm_batch_run(b);
 	hgm_batch_free(b);
 	/* 0: somebody else is at it, or holds it for a moment: try again */
 	if (ret >= 0)

@@ -142,6 +142,8 @@ static bool hgm_mirror_invalidate(struct mmu_interval_notifier *mni,
 		return false;
 	guard(mutex)(&m->lock);
 	mmu_interval_set_seq(mni, seq);
+	if (range->event == MMU_NOTIFY_UNMAP && m->ops->unmapped)
+		m->ops->unmapped(m);
 	if (hgm_mirror_any_mapped(m, first, last)) {
 		m->event = range->event;
 		m->ops->invalidate(m, from, to);
@@ -250,7 +252,7 @@ void hgm_mirror_fini(struct hgm_mirror *mirror)
 {
 	unsigned long last = mirror->npages - 1;
 
-	mmu_interval_notifier_remove(&mirror->notifier);
+	/* with the notifier still there: nothing else keeps the pages */
 	scoped_guard(mutex, &mirror->lock) {
 		mirror->event = MMU_NOTIFY_RELEASE;
 		if (hgm_mirror_any_mapped(mirror, 0, last))
@@ -258,6 +260,7 @@ void hgm_mirror_fini(struct hgm_mirror *mirror)
 						(mirror->npages << PAGE_SHIFT));
 		hgm_mirror_unmap(mirror, 0, last);
 	}
+	mmu_interval_notifier_remove(&mirror->notifier);
 	hgm_mirror_free(mirror);
 }
 EXPORT_SYMBOL_GPL(hgm_mirror_fini);
@@ -398,7 +401,7 @@ static void hgm_mirror_note(struct hgm_mirror *m, const struct hmm_range *range,
 }
 
 /* Lock held, the pages of @range are valid. */
-static int hgm_mirror_map_range(struct hgm_mirror *m, const struct hmm_range *range,
+static int hgm_mirror_map_pages(struct hgm_mirror *m, const struct hmm_range *range,
 				bool write, struct hgm_mirror_todo *todo)
 {
 	unsigned long first = (range->start - m->start) >> PAGE_SHIFT;
@@ -430,23 +433,40 @@ static int hgm_mirror_map_range(struct hgm_mirror *m, const struct hmm_range *ra
 	return 0;
 }
 
+/* A place for one more: of one whose device is gone, and has no pages any more, or a new one */
+static struct hgm_mirror_region *hgm_mirror_slot(struct hgm_mirror *m)
+{
+	for (unsigned int i = 0; i < m->nr_regions; i++) {
+		if (hgm_region_is_live(m->regions[i].region))
+			continue;
+		hgm_region_put(m->regions[i].region);
+		return &m->regions[i];
+	}
+	return m->nr_regions < HGM_MIRROR_REGIONS ? &m->regions[m->nr_regions++] : NULL;
+}
+
 static int hgm_mirror_learn_route(struct hgm_mirror *m, struct hgm_region *region)
 {
-	struct hgm_mirror_region *known = &m->regions[m->nr_regions];
+	struct hgm_mirror_region *known;
 
-	if (m->nr_regions == HGM_MIRROR_REGIONS)
+	lockdep_assert_held(&m->fault_lock);
+	known = hgm_mirror_slot(m);
+	if (!known)
 		return -E2BIG;
 	known->region = hgm_region_get(region);
 	known->route = hgm_peer_route(region, m->dev, NULL);
-	m->nr_regions++;
 	return 0;
 }
 
-/* -EAGAIN: the mm changes meanwhile.  What may not be written is -EFAULT, as all else. */
+/*
+ * -EAGAIN: the mm changes meanwhile, also because a device that had pages goes away.  What
+ * may not be written is -EFAULT, as all else.
+ */
 static int hgm_mirror_errno(int err)
 {
 	switch (err) {
 	case -EBUSY:
+	case -ENODEV:
 		return -EAGAIN;
 	case -EPERM:
 		return -EFAULT;
@@ -504,18 +524,25 @@ static int hgm_mirror_do(struct hgm_mirror *m, const struct hgm_mirror_todo *tod
 		moved = hgm_migrate_to_ram(todo->region, m->notifier.mm, start, end);
 		if (moved > 0)
 			atomic64_add(moved, &m->brought_home);
-		return min(moved, 0L);
+		return hgm_mirror_errno(min(moved, 0L));
 	}
+}
+
+static bool hgm_mirror_all_ready(const struct hgm_mirror *m, unsigned long first,
+				 unsigned long n, bool write)
+{
+	lockdep_assert_held(&m->lock);
+	for (unsigned long i = 0; i < n; i++)
+		if (!hgm_mirror_is_ready(m, first + i, write))
+			return false;
+	return true;
 }
 
 static bool hgm_mirror_batch_ready(struct hgm_mirror *m, unsigned long first,
 				   unsigned long n, bool write)
 {
 	guard(mutex)(&m->lock);
-	for (unsigned long i = 0; i < n; i++)
-		if (!hgm_mirror_is_ready(m, first + i, write))
-			return false;
-	return true;
+	return hgm_mirror_all_ready(m, first, n, write);
 }
 
 static bool hgm_mirror_is_foreign(unsigned long hmm_pfn)
@@ -582,7 +609,7 @@ static int hgm_mirror_map_batch(struct hgm_mirror *m, unsigned long first,
 		if (mmu_interval_read_retry(range.notifier, range.notifier_seq))
 			return -EAGAIN;
 		hgm_range_correct(&range);
-		err = hgm_mirror_map_range(m, &range, write, &todo);
+		err = hgm_mirror_map_pages(m, &range, write, &todo);
 	}
 	if (!todo.need)
 		return err;
@@ -591,13 +618,48 @@ static int hgm_mirror_map_batch(struct hgm_mirror *m, unsigned long first,
 	return err ?: -EAGAIN;
 }
 
-static int hgm_mirror_map_all(struct hgm_mirror *m, bool write, unsigned long timeout)
+/*
+ * Pages that are not in VRAM of a region: [*@first, *@end), which may have others in
+ * between; all of them if that cannot be told.  False: there are none.  For mirrors of at
+ * most a batch.  Sleeps; takes mmap_lock for reading; the mm has users.
+ */
+bool hgm_mirror_find_ram(struct hgm_mirror *m, unsigned long *first, unsigned long *end)
 {
-	unsigned long first = 0, n;
+	struct hmm_range range = {
+		.notifier = &m->notifier,
+		.start = m->start,
+		.end = m->start + (m->npages << PAGE_SHIFT),
+		.hmm_pfns = m->pfns,
+		.dev_private_owner = hgm_region_owner(m->own),
+	};
 	int err;
 
-	while (first < m->npages) {
-		n = min(m->npages - first, HGM_MIRROR_BATCH);
+	guard(mutex)(&m->fault_lock);
+	range.notifier_seq = mmu_interval_read_begin(range.notifier);
+	mmap_read_lock(m->notifier.mm);
+	err = hmm_range_fault(&range);
+	mmap_read_unlock(m->notifier.mm);
+	*first = 0;
+	*end = m->npages;
+	guard(mutex)(&m->lock);
+	if (err || mmu_interval_read_retry(range.notifier, range.notifier_seq))
+		return true;
+	while (*end && hgm_mirror_is_private(range.hmm_pfns[*end - 1]))
+		--*end;
+	while (*first < *end && hgm_mirror_is_private(range.hmm_pfns[*first]))
+		++*first;
+	return *end;
+}
+
+/* Pages [@first, @end), a batch at a time: those of before may be gone again then. */
+static int hgm_mirror_map_batches(struct hgm_mirror *m, unsigned long first,
+				  unsigned long end, bool write, unsigned long timeout)
+{
+	unsigned long n;
+	int err;
+
+	while (first < end) {
+		n = min(end - first, HGM_MIRROR_BATCH);
 		err = hgm_mirror_map_batch(m, first, n, write);
 		if (err && (err != -EAGAIN || time_after(jiffies, timeout)))
 			return err;
@@ -610,48 +672,89 @@ static int hgm_mirror_map_all(struct hgm_mirror *m, bool write, unsigned long ti
 	return 0;
 }
 
+/* The device gets pages [@first, @end), if all of them are there. */
+static int hgm_mirror_give(struct hgm_mirror *m, unsigned long first, unsigned long end,
+			   bool write)
+{
+	guard(mutex)(&m->lock);
+	if (!hgm_mirror_all_ready(m, first, end - first, write))
+		return -EAGAIN;
+	return m->ops->mapped(m, m->start + (first << PAGE_SHIFT),
+			      m->start + (end << PAGE_SHIFT));
+}
+
+static int hgm_mirror_map_locked(struct hgm_mirror *m, unsigned long first,
+				 unsigned long end, bool write)
+{
+	unsigned long timeout = jiffies + msecs_to_jiffies(HGM_MIRROR_TIMEOUT_MS);
+	int err;
+
+	lockdep_assert_held(&m->fault_lock);
+	do {
+		err = hgm_mirror_map_batches(m, first, end, write, timeout);
+		if (err)
+			break;
+		err = hgm_mirror_give(m, first, end, write);
+	} while (err == -EAGAIN && !time_after(jiffies, timeout));
+	return err;
+}
+
+/**
+ * hgm_mirror_map_range - map a part, wherever its pages are
+ * @mirror: the mirror
+ * @addr: of the first byte, any alignment
+ * @size: bytes; all of it inside of the mirror
+ * @write: the device will write
+ *
+ * Faults in what is missing of the pages that hold the part, migrates what the device
+ * does not reach to RAM, and has &hgm_mirror_ops.mapped give the addresses of these
+ * pages to the device.  What is mapped already stays, also outside of the part.  What
+ * the device is given has to be mapped with the same @write in all calls, or looked up
+ * page by page (hgm_mirror_lookup()).  Fastest where the part begins at a large page.
+ * Process context, sleeps; takes mmap_lock for reading, so holds no reservation lock.
+ *
+ * Return: 0; -EINVAL: empty, or not inside of the mirror; -EFAULT: not all of the part
+ * is mapped in the process, or not for @write; -EREMOTEIO: a mapping of device memory
+ * that the device does not reach, and that cannot move; -EAGAIN: the process changed the
+ * part all the time, try again; -ESRCH: the process is gone; -EINTR: killed; -E2BIG:
+ * memory of too many regions; -EIO: no DMA address; -ENOMEM; what
+ * &hgm_mirror_ops.mapped returns.
+ */
+int hgm_mirror_map_range(struct hgm_mirror *mirror, unsigned long addr, u64 size, bool write)
+{
+	u64 whole = (u64)mirror->npages << PAGE_SHIFT;
+	struct mm_struct *mm = mirror->notifier.mm;
+	unsigned long first, end;
+	int err;
+
+	might_sleep();
+	if (!size || addr < mirror->start || addr - mirror->start >= whole ||
+	    size > whole - (addr - mirror->start))
+		return -EINVAL;
+	first = (addr - mirror->start) >> PAGE_SHIFT;
+	end = (PAGE_ALIGN(addr + size) - mirror->start) >> PAGE_SHIFT;
+	if (!mmget_not_zero(mm))
+		return -ESRCH;
+	scoped_guard(mutex, &mirror->fault_lock)
+		err = hgm_mirror_map_locked(mirror, first, end, write);
+	mmput(mm);
+	return err;
+}
+EXPORT_SYMBOL_GPL(hgm_mirror_map_range);
+
 /**
  * hgm_mirror_map - map the range, wherever its pages are
  * @mirror: the mirror
  * @write: the device will write
  *
- * Faults in what is missing, migrates what the device does not reach to RAM, and
- * has &hgm_mirror_ops.mapped give the addresses to the device.  What is mapped
- * already stays.  Process context, sleeps; takes mmap_lock for reading, so holds no
- * reservation lock.
+ * hgm_mirror_map_range() of all of it.
  *
- * Return: 0; -EFAULT: not all of the range is mapped in the process, or not for
- * @write; -EREMOTEIO: a mapping of device memory that the device does not reach, and
- * that cannot move; -EAGAIN: the process changed the range all the time, try again;
- * -ESRCH: the process is gone; -EINTR: killed; -E2BIG: memory of too many regions;
- * -EIO: no DMA address; -ENOMEM; what &hgm_mirror_ops.mapped returns.
+ * Return: what that does, but for -EINVAL.
  */
 int hgm_mirror_map(struct hgm_mirror *mirror, bool write)
 {
-	unsigned long timeout = jiffies + msecs_to_jiffies(HGM_MIRROR_TIMEOUT_MS);
-	struct mm_struct *mm = mirror->notifier.mm;
-	int err;
-
-	might_sleep();
-	if (!mmget_not_zero(mm))
-		return -ESRCH;
-	mutex_lock(&mirror->fault_lock);
-	for (;;) {
-		err = hgm_mirror_map_all(mirror, write, timeout);
-		if (err)
-			break;
-		mutex_lock(&mirror->lock);
-		if (mirror->nr_mapped == mirror->npages)
-			err = mirror->ops->mapped(mirror);
-		else
-			err = -EAGAIN;
-		mutex_unlock(&mirror->lock);
-		if (err != -EAGAIN || time_after(jiffies, timeout))
-			break;
-	}
-	mutex_unlock(&mirror->fault_lock);
-	mmput(mm);
-	return err;
+	return hgm_mirror_map_range(mirror, mirror->start, (u64)mirror->npages << PAGE_SHIFT,
+				    write);
 }
 EXPORT_SYMBOL_GPL(hgm_mirror_map);
 
@@ -664,7 +767,7 @@ static bool hgm_mirror_is_bus(const struct hgm_mirror *m, unsigned long i)
  * hgm_mirror_extents - walk the DMA addresses of a range
  * @mirror: the mirror, its lock held, from &hgm_mirror_ops.mapped
  * @addr: of the first byte, any alignment
- * @size: bytes; all of it inside of the mirror
+ * @size: bytes; all of it inside of what has been mapped
  * @emit: called for each contiguous piece, in order; NULL: only count
  * @arg: for @emit
  *

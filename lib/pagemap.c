@@ -114,10 +114,11 @@ void hgm_pagemap_destroy(struct hgm_pagemap *hp)
 {
 	struct hgm_region *region = hp->region;
 
-	hgm_pagemap_unmake(hp);
+	/* first: its PFNs may be those of another one at once */
 	scoped_guard(mutex, &hgm_pagemaps_lock)
 		list_del_rcu(&hp->node);
 	synchronize_rcu();
+	hgm_pagemap_unmake(hp);
 	hgm_region_put(region);
 }
 EXPORT_SYMBOL_GPL(hgm_pagemap_destroy);

@@ -114,6 +114,15 @@ u64 hgm_bus_addr(const struct hgm_region *region, u64 offset)
 }
 EXPORT_SYMBOL_GPL(hgm_bus_addr);
 
+/*
+ * For who is between hgm_region_enter() and hgm_region_exit(), and in the window: the
+ * memory is there, also when the region is being unplugged meanwhile.
+ */
+void __iomem *hgm_vram_addr(const struct hgm_region *region, u64 offset)
+{
+	return (void __iomem *)page_to_virt(region->p2p) + offset;
+}
+
 /**
  * hgm_region_vaddr - the kernel's mapping of an offset
  * @region: the region
@@ -128,9 +137,7 @@ EXPORT_SYMBOL_GPL(hgm_bus_addr);
  */
 void __iomem *hgm_region_vaddr(const struct hgm_region *region, u64 offset)
 {
-	if (!hgm_visible(region, offset))
-		return NULL;
-	return (void __iomem *)page_to_virt(region->p2p) + offset;
+	return hgm_visible(region, offset) ? hgm_vram_addr(region, offset) : NULL;
 }
 EXPORT_SYMBOL_GPL(hgm_region_vaddr);
 

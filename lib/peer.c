@@ -394,19 +394,25 @@ static void hgm_walk_sets(struct hgm_region *region,
 	} while (prev);
 }
 
-static void hgm_peer_revoke_unplug(struct hgm_peer_set *set, void *arg)
+static void hgm_peer_unplug_begin(struct hgm_peer_set *set, void *arg)
 {
-	if (!hgm_peer_revoke(set, HGM_REVOKE_UNPLUG, HGM_REPORT_MS))
-		return;
-	/* removal cannot abandon memory that is still mapped */
+	dma_resv_lock(set->resv, NULL);
+	hgm_peer_revoke_begin(set, HGM_REVOKE_UNPLUG);
+	dma_resv_unlock(set->resv);
+}
+
+/* Removal cannot abandon memory that is still mapped. */
+static void hgm_peer_unplug_wait(struct hgm_peer_set *set, void *arg)
+{
 	while (hgm_peer_revoke_wait(set, HGM_REPORT_MS))
 		;
 }
 
-/* For unplug; new mappings are refused already. */
+/* For unplug; new mappings are refused already.  No peer goes on because of another. */
 void hgm_peer_revoke_all(struct hgm_region *region)
 {
-	hgm_walk_sets(region, hgm_peer_revoke_unplug, NULL);
+	hgm_walk_sets(region, hgm_peer_unplug_begin, NULL);
+	hgm_walk_sets(region, hgm_peer_unplug_wait, NULL);
 }
 
 static void hgm_peer_expire(struct hgm_peer_set *set, void *arg)

@@ -136,8 +136,7 @@ static int hgm_pool_clear(struct hgm_pool *pool, const struct hgm_extent *extent
 	if (!hgm_region_enter(pool->region, &idx))
 		return -ENODEV;
 	for (u64 at = 0; at < extent->size; at += PAGE_SIZE) {
-		memset_io(hgm_region_vaddr(pool->region, extent->offset + at), 0,
-			  PAGE_SIZE);
+		memset_io(hgm_vram_addr(pool->region, extent->offset + at), 0, PAGE_SIZE);
 		cond_resched();
 	}
 	hgm_region_exit(idx);

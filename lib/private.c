@@ -16,6 +16,9 @@
 
 #define HGM_CHUNK_PAGES	((unsigned int)(HGM_CHUNK / PAGE_SIZE))
 
+/* Between two tries to empty a chunk */
+#define HGM_CHUNK_STEP_MS	20
+
 /**
  * struct hgm_chunk_use - what is used of a chunk
  * @link: in &hgm_region.chunks while some of it is free
@@ -282,8 +285,6 @@ static bool hgm_private_take_one(struct hgm_region *region, unsigned int n,
 
 	if (hgm_chunk_take(region, n, all, ext))
 		return true;
-	if (READ_ONCE(region->private_closed))
-		return false;
 	if (!region->desc.ops->alloc(region) && hgm_chunk_take(region, n, all, ext))
 		return true;
 	return hgm_chunk_take(region, n, false, ext);
@@ -308,6 +309,9 @@ unsigned int hgm_private_take(struct hgm_region *region, unsigned int n,
 
 	if (!hgm_region_enter(region, &idx))
 		return 0;
+	/* hgm_region_drain() waits for who did not see it: their pages count then */
+	if (READ_ONCE(region->private_closed))
+		n = 0;
 	for (; n; n -= pages, got++) {
 		if (!hgm_private_take_one(region, n, &ext[got]))
 			break;
@@ -349,6 +353,31 @@ static bool hgm_chunk_is_empty(struct hgm_region *region, struct hgm_chunk_use *
 	return !chunk->nr_used;
 }
 
+static struct hgm_chunk_use *hgm_chunk_unused(struct hgm_region *region)
+{
+	struct hgm_chunk_use *chunk;
+
+	guard(spinlock)(&region->chunks_lock);
+	chunk = list_first_entry_or_null(&region->chunks, struct hgm_chunk_use, link);
+	if (chunk) {
+		chunk->given = false;
+		list_del_init(&chunk->link);
+	}
+	return chunk;
+}
+
+/*
+ * When no page is used, and none can be taken: chunks that were given to one who had
+ * found another meanwhile.  All others went with their last page.
+ */
+void hgm_private_free_unused(struct hgm_region *region)
+{
+	struct hgm_chunk_use *chunk;
+
+	while ((chunk = hgm_chunk_unused(region)))
+		hgm_chunk_free(region, (chunk - region->chunk_uses) * HGM_CHUNK);
+}
+
 /**
  * hgm_chunk_evict - take a chunk back that &hgm_region_ops.alloc gave
  * @region: the region
@@ -366,13 +395,19 @@ static bool hgm_chunk_is_empty(struct hgm_region *region, struct hgm_chunk_use *
 int hgm_chunk_evict(struct hgm_region *region, u64 offset, unsigned int ms)
 {
 	struct hgm_chunk_use *chunk = hgm_chunk_of(region, offset);
+	unsigned long end = jiffies + msecs_to_jiffies(ms);
+	long left, step;
 
 	if (!hgm_chunk_close(region, chunk))
 		return -EBUSY;
-	hgm_evict(region, offset, offset + HGM_CHUNK, false);
-	flush_work(&region->freed_work);
-	wait_var_event_timeout(&chunk->nr_used, hgm_chunk_is_empty(region, chunk),
-			       msecs_to_jiffies(ms));
+	do {
+		/* again: who held a page, or was bringing it, has left it here */
+		hgm_evict(region, offset, offset + HGM_CHUNK, false);
+		flush_work(&region->freed_work);
+		left = end - jiffies;
+		step = clamp(left, 0L, (long)msecs_to_jiffies(HGM_CHUNK_STEP_MS));
+	} while (!wait_var_event_timeout(&chunk->nr_used, hgm_chunk_is_empty(region, chunk),
+					 step) && left > 0);
 	return hgm_chunk_open(region, chunk);
 }
 EXPORT_SYMBOL_GPL(hgm_chunk_evict);

@@ -113,6 +113,7 @@ static void hgm_region_free(struct kref *kref)
 
 	WARN_ON(!list_empty(&region->sets));
 	mutex_destroy(&region->sets_lock);
+	mutex_destroy(&region->unplug_lock);
 	put_device(region->dev);
 	kvfree(region);
 }
@@ -149,6 +150,7 @@ EXPORT_SYMBOL_GPL(hgm_region_put);
 /* In one place, so that lockdep.c primes the classes that regions use. */
 void hgm_region_init_locks(struct hgm_region *region)
 {
+	mutex_init(&region->unplug_lock);
 	mutex_init(&region->sets_lock);
 	spin_lock_init(&region->lock);
 	hgm_latency_init(&region->revoke_latency);
@@ -190,13 +192,14 @@ static struct hgm_region *hgm_region_alloc(struct device *dev,
  * holder every 10 seconds.  Pages in user mappings or pinned are waited for in
  * the devm teardown only.
  *
- * Idempotent.  Process context; takes the reservation lock of every buffer, so
- * no such lock may be held.
+ * Idempotent; who calls it while another does returns with that one.  Process context;
+ * takes the reservation lock of every buffer, so no such lock may be held.
  */
 void hgm_region_unplug(struct hgm_region *region)
 {
 	might_sleep();
 	hgm_might_lock_resv();
+	guard(mutex)(&region->unplug_lock);
 	hgm_region_drain(region);
 	scoped_guard(spinlock, &region->lock) {
 		if (region->state != HGM_REGION_LIVE)
@@ -234,6 +237,9 @@ static int hgm_region_setup(struct hgm_region *region)
 	struct device *dev = region->dev;
 	int err;
 
+	/* less than a large page where it may have to go through a bounce buffer */
+	region->dma_piece = clamp(ALIGN_DOWN(dma_max_mapping_size(dev), PAGE_SIZE), PAGE_SIZE,
+				  HPAGE_PMD_SIZE);
 	region->wq = alloc_workqueue("hgm-%s", WQ_UNBOUND | WQ_MEM_RECLAIM, 0,
 				     dev_name(dev));
 	if (!region->wq)

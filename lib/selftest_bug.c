@@ -164,8 +164,59 @@ static noinline int hgm_bug_race_order(struct platform_device *pdev)
 	return 0;
 }
 
+/* Two threads count; with the bug, each without asking the other. */
+struct bug_count {
+	spinlock_t lock;		/* n, without the bug */
+	unsigned long n;
+	struct completion done;
+};
+
+#define BUG_ROUNDS	300000
+
+static noinline void hgm_bug_data_race_count(struct bug_count *count)
+{
+	for (unsigned int i = 0; i < BUG_ROUNDS; i++) {
+		if (IS_ENABLED(CONFIG_HGM_SELFTEST_BUG_DATA_RACE)) {
+			count->n++;
+			barrier();
+		} else {
+			guard(spinlock)(&count->lock);
+			count->n++;
+		}
+		if (!(i % 1024))
+			cond_resched();
+	}
+}
+
+static int hgm_bug_data_race_thread(void *arg)
+{
+	struct bug_count *count = arg;
+
+	hgm_bug_data_race_count(count);
+	complete(&count->done);
+	return 0;
+}
+
+static noinline int hgm_bug_data_race(struct platform_device *pdev)
+{
+	struct bug_count count = {};
+	struct task_struct *task;
+
+	/* many rounds, which nobody else looks at, and which lockdep makes slow */
+	if (!IS_ENABLED(CONFIG_KCSAN))
+		return 0;
+	spin_lock_init(&count.lock);
+	init_completion(&count.done);
+	task = kthread_run(hgm_bug_data_race_thread, &count, "hgm-selftest");
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	hgm_bug_data_race_count(&count);
+	wait_for_completion(&count.done);
+	return 0;
+}
+
 static int (*const hgm_bugs[])(struct platform_device *pdev) = {
-	hgm_bug_uaf, hgm_bug_leak, hgm_bug_dma, hgm_bug_race_order,
+	hgm_bug_uaf, hgm_bug_leak, hgm_bug_dma, hgm_bug_race_order, hgm_bug_data_race,
 	/* the last: after a report lockdep is off */
 	hgm_bug_deadlock,
 };

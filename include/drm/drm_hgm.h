@@ -108,6 +108,7 @@ struct drm_hgm_vram {
 	u64 limit;
 	u64 visible;
 	/* private: */
+	struct dmem_cgroup_region *cg;	/* NULL without the dmem controller */
 	struct mutex lock;		/* guards all below; below dma_resv */
 	struct gpu_buddy mm;
 	struct list_head returning;	/* freed, but not idle yet */
@@ -146,6 +147,7 @@ struct drm_hgm_device {
 
 	struct shrinker *shrinker;
 	atomic_long_t populated;	/* pages */
+	atomic_t imports;		/* that are mapped */
 
 	u64 move_context;
 	spinlock_t moves_lock;		/* guards all below; irq safe, leaf */
@@ -259,6 +261,7 @@ u64 drm_hgm_vram_used(struct drm_hgm_device *hdev);
 void drm_hgm_device_freeze(struct drm_hgm_device *hdev);
 void drm_hgm_device_thaw(struct drm_hgm_device *hdev);
 int drm_hgm_device_evict(struct drm_hgm_device *hdev, enum hgm_revoke_cause cause);
+void drm_hgm_device_lose(struct drm_hgm_device *hdev);
 int drm_hgm_pm_get(struct drm_hgm_device *hdev);
 void drm_hgm_pm_put(struct drm_hgm_device *hdev);
 

@@ -53,17 +53,28 @@ void hgm_fake_resv_fence(struct dma_resv *resv, struct dma_fence *fence,
 			 enum dma_resv_usage usage);
 
 /*
- * Out of memory: of what this thread allocates between the two, the @n-th fails.  The
- * second says whether it came to that, and counts how often in a row it did not: what
- * caches and detectors allocate for themselves differs from call to call, so a sweep
- * is over only after some of those.
+ * Out of memory: of what this thread allocates between hgm_fake_fail() and
+ * hgm_fake_failed(), the n-th fails, and the second says whether it came to that.  What
+ * caches and detectors allocate for themselves differs from call to call, and they do
+ * without: a failure that had no effect is tried again before the next one's turn, and
+ * a sweep is over only after some rounds without any.
  */
-void hgm_fake_fail_nth(struct kunit *test, unsigned int n);
-bool hgm_fake_failed(struct kunit *test, unsigned int *quiet);
+struct hgm_fake_sweep {
+	unsigned int n;
+	unsigned int refused;		/* rounds in which the caller was refused */
+	unsigned int failures;		/* rounds in which an allocation failed */
+	unsigned int quiet, again;	/* in a row: without a failure, without an effect */
+	bool failed, had_effect;	/* this round */
+};
+
+void hgm_fake_fail(struct kunit *test, const struct hgm_fake_sweep *s);
+bool hgm_fake_failed(struct hgm_fake_sweep *s, bool refused);
+void hgm_fake_sweep_next(struct hgm_fake_sweep *s);
 
 #define HGM_FAKE_SWEEP	300
-#define hgm_fake_sweep(n, quiet) \
-	for ((n) = 1, (quiet) = 0; (quiet) < 5 && (n) < HGM_FAKE_SWEEP; (n)++)
+#define hgm_fake_sweep(s) \
+	for (*(s) = (struct hgm_fake_sweep){ .n = 1 }; \
+	     (s)->quiet < 5 && (s)->n < HGM_FAKE_SWEEP; hgm_fake_sweep_next(s))
 
 #define HGM_FAKE_PAGES	4
 

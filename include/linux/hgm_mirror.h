@@ -29,11 +29,16 @@ struct hmm_range;
  * the device has stopped.  The next access of the device then has to fault, and
  * hgm_mirror_map() makes the mapping anew.
  *
+ * A device that faults with an address needs no more than what is around it:
+ * hgm_mirror_map_range() maps a part, and an invalidation of some pages leaves all
+ * others mapped.  What the device has of the mirror is then never more than what is
+ * mapped, and may be less.
+ *
  * Pages that another manager has in a region (hgm_pagemap.h) are treated alike.
  * Pages of regions with %HGM_F_ALONE, and those of other drivers, are brought home.
  */
 
-/** struct hgm_mirror_ops - the device's side; both with the mirror's lock held */
+/** struct hgm_mirror_ops - the device's side; all with the mirror's lock held */
 struct hgm_mirror_ops {
 	/**
 	 * @invalidate: The pages of [@start, @end) change.  On return the device
@@ -45,11 +50,18 @@ struct hgm_mirror_ops {
 			   unsigned long end);
 
 	/**
-	 * @mapped: All of the range has DMA addresses, which are valid until the
-	 * lock is dropped, or until @invalidate if it returns 0.  The device
-	 * gets them here, by hgm_mirror_extents().  Does not allocate either.
+	 * @mapped: All pages of [@start, @end) have DMA addresses, which are valid
+	 * until the lock is dropped, or until @invalidate of them if it returns
+	 * 0.  The device gets them here, by hgm_mirror_extents().  Does not
+	 * allocate either.
 	 */
-	int (*mapped)(struct hgm_mirror *mirror);
+	int (*mapped)(struct hgm_mirror *mirror, unsigned long start, unsigned long end);
+
+	/**
+	 * @unmapped: Optional.  The process has unmapped a part of the range, of
+	 * which the device may have had nothing.  As @invalidate, and before it.
+	 */
+	void (*unmapped)(struct hgm_mirror *mirror);
 };
 
 /**
@@ -112,6 +124,7 @@ int hgm_mirror_init(struct hgm_mirror *mirror, struct device *dev, struct mm_str
 void hgm_mirror_set_own(struct hgm_mirror *mirror, struct hgm_region *region);
 void hgm_mirror_fini(struct hgm_mirror *mirror);
 int hgm_mirror_map(struct hgm_mirror *mirror, bool write);
+int hgm_mirror_map_range(struct hgm_mirror *mirror, unsigned long addr, u64 size, bool write);
 unsigned int hgm_mirror_extents(struct hgm_mirror *mirror, unsigned long addr, u64 size,
 				void (*emit)(void *arg, dma_addr_t addr, u64 len),
 				void *arg);

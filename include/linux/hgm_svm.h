@@ -59,7 +59,7 @@ enum hgm_svm_advice {
 
 /**
  * enum hgm_svm_count - what is counted
- * @HGM_SVM_FAULTS: faults that ended in a mapping
+ * @HGM_SVM_FAULTS: faults that ended in a mapping, or in a replay of the access
  * @HGM_SVM_BAD_FAULTS: those that could not
  * @HGM_SVM_MIGRATED: pages brought to the device's memory
  * @HGM_SVM_NO_ROOM: blocks that should have been, but for lack of room

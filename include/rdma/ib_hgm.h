@@ -10,6 +10,7 @@
 #include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include <rdma/ib_umem.h>
@@ -46,6 +47,11 @@ struct ib_hgm_svm;
  *
  * A region of process memory (ib_hgm_mr_init_svm()) has the same life, with the
  * mirror's lock in place of the reservation lock, and without STUCK: see hgm_mirror.
+ * It comes and goes in parts: a fault maps the block of IB_HGM_SVM_BLOCK bytes around
+ * what the device missed, and an invalidation takes away what it is about, no more.
+ * So LIVE means there that the device has addresses of some of it.  Where not all of the
+ * block can be mapped, because the process has unmapped or protected some pages of it, a
+ * fault maps the half, the quarter, and so on down to the page, that can.
  *
  * Lock order: the caller's locks, then &ib_hgm_dev.reap_lock, then the
  * reservation lock, then the driver's command lock.
@@ -54,7 +60,7 @@ struct ib_hgm_svm;
 /**
  * enum ib_hgm_state - see the overview
  * @IB_HGM_ABSENT: not mapped; an access faults
- * @IB_HGM_LIVE: mapped, the device has the addresses
+ * @IB_HGM_LIVE: mapped, the device has the addresses; process memory: of some of it
  * @IB_HGM_STUCK: told to stop, not answered; still mapped
  * @IB_HGM_REVOKED: never to be used again
  */
@@ -92,6 +98,24 @@ struct ib_hgm_ops {
 	int (*stop)(struct ib_hgm_mr *mr, bool forever);
 
 	/**
+	 * @program_part: Mandatory for ib_hgm_mr_init_svm(), else not called.
+	 * Give the device the addresses of @length bytes from @offset on of a
+	 * region of process memory, see ib_hgm_mr_svm_extents(), in place of
+	 * what it has of these; it keeps what it has of the rest.  Let accesses
+	 * to them held by a fault go on.  They lie in one aligned block of
+	 * IB_HGM_SVM_BLOCK bytes of the process.  @program is not called for such
+	 * regions.  Returns 0 or an errno, which fails the fault.
+	 */
+	int (*program_part)(struct ib_hgm_mr *mr, u64 offset, u64 length);
+
+	/**
+	 * @stop_part: Mandatory for ib_hgm_mr_init_svm(), else not called.  As
+	 * @stop for @length bytes from @offset on, which come back: the device
+	 * faults on them, and on nothing else that it has addresses of.
+	 */
+	int (*stop_part)(struct ib_hgm_mr *mr, u64 offset, u64 length);
+
+	/**
 	 * @stopped: Mandatory.  Has the stop that timed out been answered since?
 	 * Must not wait.
 	 */
@@ -104,6 +128,9 @@ struct ib_hgm_ops {
 	 */
 	void (*kill)(struct ib_hgm_mr *mr);
 };
+
+/* What one fault of a region of process memory maps, at most and if it is there */
+#define IB_HGM_SVM_BLOCK	SZ_2M
 
 #define IB_HGM_SAMPLES 1024
 
@@ -224,10 +251,13 @@ int ib_hgm_mr_init_svm(struct ib_hgm_mr *mr, struct ib_hgm_dev *dev, unsigned lo
 void ib_hgm_mr_svm_bytes(struct ib_hgm_mr *mr, struct ib_hgm_svm_bytes *bytes);
 void ib_hgm_mr_revoke(struct ib_hgm_mr *mr);
 void ib_hgm_mr_fini(struct ib_hgm_mr *mr);
-int ib_hgm_mr_fault(struct ib_hgm_mr *mr, ktime_t event);
+int ib_hgm_mr_fault(struct ib_hgm_mr *mr, u64 offset, ktime_t event);
 unsigned int ib_hgm_mr_extents(const struct ib_hgm_mr *mr,
 			       void (*emit)(void *arg, dma_addr_t addr, u64 len),
 			       void *arg);
+unsigned int ib_hgm_mr_svm_extents(const struct ib_hgm_mr *mr, u64 offset, u64 length,
+				   void (*emit)(void *arg, dma_addr_t addr, u64 len),
+				   void *arg);
 const char *ib_hgm_state_name(enum ib_hgm_state state);
 
 void ib_hgm_latency_init(struct ib_hgm_latency *lat);

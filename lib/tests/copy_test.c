@@ -95,6 +95,27 @@ static void copy_refuses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hgm_copy_by_cpu(region, &c, 1), -ENODEV);
 }
 
+/* What has entered the region goes on when it is closed meanwhile. */
+static void copy_during_unplug(struct kunit *test)
+{
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
+	u8 *vram = page_address(hgm_p2p_page(region, 0));
+	u8 *page = kunit_kzalloc(test, SZ_4K, GFP_KERNEL);
+	int idx;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	memset(vram, 0x5a, SZ_4K);
+	KUNIT_ASSERT_TRUE(test, hgm_region_enter(region, &idx));
+	WRITE_ONCE(region->state, HGM_REGION_DYING);
+	KUNIT_EXPECT_NULL(test, (void __force *)hgm_region_vaddr(region, 0));
+	hgm_vram_read(region, 0, page, SZ_4K);
+	hgm_vram_write(region, SZ_4K, page, SZ_4K);
+	WRITE_ONCE(region->state, HGM_REGION_LIVE);
+	hgm_region_exit(idx);
+	KUNIT_EXPECT_NULL(test, memchr_inv(vram, 0x5a, SZ_8K));
+}
+
 struct dep {
 	struct delayed_work work;
 	struct dma_fence *fence;
@@ -200,6 +221,7 @@ static struct kunit_case copy_cases[] = {
 	KUNIT_CASE(copy_round_trip),
 	KUNIT_CASE(copy_zeros),
 	KUNIT_CASE(copy_refuses),
+	KUNIT_CASE(copy_during_unplug),
 	KUNIT_CASE(copy_waits_for_dep),
 	KUNIT_CASE(copy_by_engine),
 	{}

@@ -8,6 +8,7 @@
 #include <kunit/resource.h>
 #include <kunit/visibility.h>
 #include <linux/atomic.h>
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -255,6 +256,36 @@ void fake_buf_unmap(struct fake_buf *bo)
 	dma_resv_unlock(&bo->resv);
 }
 
+static void fake_unplug_work(struct work_struct *work)
+{
+	struct fake_unplug *u = container_of(work, struct fake_unplug, work);
+
+	hgm_region_unplug(u->region);
+	complete(&u->done);
+}
+
+void fake_unplug_begin(struct fake_unplug *u, struct hgm_region *region)
+{
+	u->region = region;
+	init_completion(&u->done);
+	INIT_WORK_ONSTACK(&u->work, fake_unplug_work);
+	queue_work(system_unbound_wq, &u->work);
+}
+
+/* Is the region closed now?  In a few seconds it has to be. */
+bool fake_unplug_closed(struct fake_unplug *u)
+{
+	for (int i = 0; i < 500 && hgm_region_is_live(u->region); i++)
+		msleep(20);
+	return !hgm_region_is_live(u->region);
+}
+
+void fake_unplug_end(struct fake_unplug *u)
+{
+	flush_work(&u->work);
+	destroy_work_on_stack(&u->work);
+}
+
 static const char *fake_fence_name(struct dma_fence *fence)
 {
 	return "fake";
@@ -287,26 +318,39 @@ void hgm_fake_resv_fence(struct dma_resv *resv, struct dma_fence *fence,
 }
 EXPORT_SYMBOL_IF_KUNIT(hgm_fake_resv_fence);
 
-void hgm_fake_fail_nth(struct kunit *test, unsigned int n)
+void hgm_fake_fail(struct kunit *test, const struct hgm_fake_sweep *s)
 {
 #ifdef CONFIG_FAULT_INJECTION
-	WRITE_ONCE(current->fail_nth, n);
+	WRITE_ONCE(current->fail_nth, s->n);
 #else
 	kunit_skip(test, "needs CONFIG_FAULT_INJECTION");
 #endif
 }
-EXPORT_SYMBOL_IF_KUNIT(hgm_fake_fail_nth);
+EXPORT_SYMBOL_IF_KUNIT(hgm_fake_fail);
 
-bool hgm_fake_failed(struct kunit *test, unsigned int *quiet)
+bool hgm_fake_failed(struct hgm_fake_sweep *s, bool refused)
 {
 #ifdef CONFIG_FAULT_INJECTION
 	bool failed = !READ_ONCE(current->fail_nth);
 
 	WRITE_ONCE(current->fail_nth, 0);
-	*quiet = failed ? 0 : *quiet + 1;
+	s->failed |= failed;
+	s->had_effect |= refused;
 	return failed;
 #else
 	return false;
 #endif
 }
 EXPORT_SYMBOL_IF_KUNIT(hgm_fake_failed);
+
+void hgm_fake_sweep_next(struct hgm_fake_sweep *s)
+{
+	s->refused += s->had_effect;
+	s->failures += s->failed;
+	s->quiet = s->failed ? 0 : s->quiet + 1;
+	s->again = s->failed && !s->had_effect && s->again < 2 ? s->again + 1 : 0;
+	s->n += !s->again;
+	s->failed = false;
+	s->had_effect = false;
+}
+EXPORT_SYMBOL_IF_KUNIT(hgm_fake_sweep_next);

@@ -29,6 +29,17 @@ struct hgm_peer_map *fake_buf_map(struct fake_buf *bo, struct device *peer,
 				  u64 offset, u64 size, unsigned int lifetime_ms);
 void fake_buf_unmap(struct fake_buf *bo);
 
+/* Unplug, by another thread */
+struct fake_unplug {
+	struct work_struct work;
+	struct hgm_region *region;
+	struct completion done;
+};
+
+void fake_unplug_begin(struct fake_unplug *u, struct hgm_region *region);
+void fake_unplug_end(struct fake_unplug *u);
+bool fake_unplug_closed(struct fake_unplug *u);
+
 /* Process memory: fake_mm.c */
 unsigned long fake_area(struct kunit *test, unsigned int npages, unsigned long prot);
 void fake_area_write(struct kunit *test, unsigned long addr, unsigned int npages, u64 seed);
@@ -40,6 +51,8 @@ bool fake_area_is_zero(struct kunit *test, unsigned long addr, unsigned int npag
 /* What &hgm_fake_gpu.engine points to, for process memory in VRAM */
 struct fake_chunks {
 	unsigned int limit;
+	bool again;		/* what is free is given again; else each once */
+	unsigned long busy;	/* then: bitmap */
 	unsigned int given;
 	unsigned int freed;
 	u64 last_freed;

@@ -113,10 +113,13 @@ static int fake_chunks_alloc(struct hgm_region *region)
 {
 	struct hgm_fake_gpu *gpu = hgm_region_priv(region);
 	struct fake_chunks *c = gpu->engine;
+	unsigned int i = c->again ? ffz(c->busy) : c->given;
 
-	if (c->given == c->limit)
+	if (i >= c->limit)
 		return -ENOSPC;
-	hgm_chunk_give(region, c->given++ * HGM_CHUNK);
+	set_bit(i, &c->busy);
+	c->given++;
+	hgm_chunk_give(region, i * HGM_CHUNK);
 	return 0;
 }
 
@@ -127,11 +130,12 @@ static void fake_chunks_free(struct hgm_region *region, u64 offset)
 
 	c->freed++;
 	c->last_freed = offset;
+	clear_bit(offset / HGM_CHUNK, &c->busy);
 }
 
 /*
- * A device that gives process memory each chunk of its VRAM once, the first one first.
- * There may be several.
+ * A device that gives process memory each chunk of its VRAM once, the first one first,
+ * or the first that is free.  There may be several devices.
  */
 struct hgm_fake_gpu *fake_chunks_gpu(struct kunit *test, struct fake_chunks *c)
 {

@@ -5,10 +5,12 @@
  * migrate.c: process memory that moves, part of it, or not at all.
  */
 #include <kunit/test.h>
+#include <linux/dma-mapping.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#include <linux/workqueue.h>
 
 #include "fake.h"
 #include "../internal.h"
@@ -97,6 +99,26 @@ static u64 copied(const struct engine *e)
 	for (unsigned int i = 0; i < min_t(unsigned int, e->n, SEEN); i++)
 		size += e->seen[i].size;
 	return size;
+}
+
+/* As where bounce buffers are smaller than a large page: none is mapped as a whole. */
+static void migrate_pieces(struct kunit *test)
+{
+	struct engine *e = engine(test);
+	struct hgm_fake_gpu *gpu = engine_gpu(test, e);
+	unsigned long addr = fake_area(test, HUGE, RW);
+
+	gpu->region->dma_piece = SZ_256K;
+	fake_area_write(test, addr, HUGE, SEED);
+	KUNIT_ASSERT_EQ(test, to_vram(gpu->region, addr, HUGE), HUGE);
+	KUNIT_EXPECT_EQ(test, e->calls, 1);
+	KUNIT_EXPECT_EQ(test, e->n, HPAGE_PMD_SIZE / SZ_256K);
+	KUNIT_ASSERT_EQ(test, to_ram(gpu->region, addr, HUGE), HUGE);
+	KUNIT_EXPECT_EQ(test, e->n, 2 * HPAGE_PMD_SIZE / SZ_256K);
+	for (unsigned int i = 0; i < e->n; i++)
+		KUNIT_EXPECT_LE(test, e->seen[i].size, SZ_256K);
+	KUNIT_EXPECT_EQ(test, copied(e), 2 * HPAGE_PMD_SIZE);
+	KUNIT_EXPECT_TRUE(test, fake_area_is(test, addr, 0, HUGE, SEED));
 }
 
 /* The bytes are where the pages are; one submission for a batch; all is free again. */
@@ -355,6 +377,48 @@ static void migrate_huge_in_pieces(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_private_used(region, 0), 0);
 }
 
+/* Is there RAM that a device of 32 bits does not reach? */
+static bool is_high(unsigned long addr)
+{
+	struct page *page;
+	bool high;
+
+	if (get_user_pages_fast(addr, 1, 0, &page) != 1)
+		return false;
+	high = page_to_phys(page) >= SZ_4G;
+	put_page(page);
+	return high;
+}
+
+/* What the device cannot be given does not move, nor what it was given for that batch. */
+static void migrate_dma_fails(struct kunit *test)
+{
+	struct engine *e = engine(test);
+	struct hgm_fake_gpu *gpu = engine_gpu(test, e);
+	unsigned long addr = fake_area(test, HUGE, RW), rest = addr + 2 * PAGE_SIZE;
+
+	fake_area_write(test, addr, HUGE, SEED);
+	KUNIT_ASSERT_TRUE(test, is_high(addr) && is_high(rest));
+	/* a page, for which there is a bounce buffer, a hole, and more than a buffer holds */
+	mmap_read_lock(current->mm);
+	zap_vma_range(vma_lookup(current->mm, addr), addr + PAGE_SIZE, PAGE_SIZE);
+	mmap_read_unlock(current->mm);
+	*gpu->dev->dma_mask = DMA_BIT_MASK(32);
+	KUNIT_EXPECT_EQ(test, to_vram(gpu->region, addr, HUGE), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, e->calls, 0);
+	KUNIT_EXPECT_EQ(test, fake_private_used(gpu->region, 0), 0);
+	KUNIT_EXPECT_EQ(test, count(gpu->region, HGM_MIGRATION_IN), 0);
+	KUNIT_EXPECT_TRUE(test, fake_area_is(test, addr, 0, 1, SEED));
+	KUNIT_EXPECT_TRUE(test, fake_area_is(test, addr, 2, HUGE - 2, SEED));
+	/* and the page by itself does */
+	KUNIT_EXPECT_EQ(test, to_vram(gpu->region, addr, 1), 1);
+	*gpu->dev->dma_mask = DMA_BIT_MASK(64);
+	KUNIT_EXPECT_EQ(test, to_vram(gpu->region, rest, HUGE - 2), HUGE - 2);
+	KUNIT_EXPECT_TRUE(test, fake_area_is(test, addr, 0, 1, SEED));
+	KUNIT_EXPECT_TRUE(test, fake_area_is(test, addr, 2, HUGE - 2, SEED));
+	KUNIT_EXPECT_EQ(test, fake_private_used(gpu->region, 0), 0);
+}
+
 /* Several mappings with a hole between them, and one that may only be read */
 static void migrate_vmas(struct kunit *test)
 {
@@ -412,6 +476,40 @@ static void migrate_evict(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count(region, HGM_MIGRATION_EVICT), 4 + HUGE);
 	KUNIT_EXPECT_TRUE(test, fake_area_is(test, addr, 0, HUGE, SEED));
 	KUNIT_EXPECT_EQ(test, count(region, HGM_MIGRATION_FAULT), 0);
+}
+
+struct holder {
+	struct delayed_work work;
+	struct folio *folio;
+};
+
+static void holder_lets_go(struct work_struct *work)
+{
+	folio_put(container_of(to_delayed_work(work), struct holder, work)->folio);
+}
+
+/* Somebody has a page for a moment: as long as there is time, it is tried again. */
+static void migrate_evict_held(struct kunit *test)
+{
+	struct engine *e = engine(test);
+	struct hgm_region *region = engine_gpu(test, e)->region;
+	unsigned long addr = fake_area(test, 4, RW);
+	struct holder h;
+
+	fake_area_write(test, addr, 4, SEED);
+	KUNIT_ASSERT_EQ(test, to_vram(region, addr, 4), 4);
+	h.folio = page_folio(region->private + 2);
+	folio_get(h.folio);
+	KUNIT_EXPECT_EQ(test, hgm_chunk_evict(region, 0, 0), -EBUSY);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&region->private_used), 1);
+	INIT_DELAYED_WORK_ONSTACK(&h.work, holder_lets_go);
+	schedule_delayed_work(&h.work, msecs_to_jiffies(100));
+	KUNIT_EXPECT_EQ(test, hgm_chunk_evict(region, 0, 20000), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&region->private_used), 0);
+	KUNIT_EXPECT_EQ(test, count(region, HGM_MIGRATION_EVICT), 4);
+	flush_delayed_work(&h.work);
+	destroy_delayed_work_on_stack(&h.work);
+	KUNIT_EXPECT_TRUE(test, fake_area_is(test, addr, 0, 4, SEED));
 }
 
 /* All comes home, and nothing goes there any more. */
@@ -482,43 +580,44 @@ static void migrate_out_of_memory(struct kunit *test)
 	struct engine *e = engine(test);
 	struct hgm_fake_gpu *gpu = engine_gpu(test, e);
 	struct hgm_region *region = gpu->region;
-	unsigned int n, quiet, refused = 0;
+	struct hgm_fake_sweep s;
+	u64 seed = 0;
 
 	gpu->ops.copy = NULL;
 	e->chunks.limit = 1;
-	hgm_fake_sweep(n, quiet) {
+	hgm_fake_sweep(&s) {
 		unsigned long addr = fake_area(test, 4, RW);
 		long in, out;
 		bool failed;
 
 		e->chunks.given = 0;
-		fake_area_write(test, addr, 4, n);
-		hgm_fake_fail_nth(test, n);
+		fake_area_write(test, addr, 4, ++seed);
+		hgm_fake_fail(test, &s);
 		in = to_vram(region, addr, 4);
-		failed = hgm_fake_failed(test, &quiet);
-		refused += in < 4;
+		failed = hgm_fake_failed(&s, in < 4);
 		KUNIT_EXPECT_TRUE(test, failed || in == 4);
 		KUNIT_EXPECT_TRUE(test, in >= 0 || in == -ENOMEM || in == -ENOSPC);
 		KUNIT_EXPECT_EQ(test, fake_private_used(region, max(in, 0L)), max(in, 0L));
 		if (in < 0 || fake_private_used(region, in) != in)
 			goto next;
-		hgm_fake_fail_nth(test, n);
+		hgm_fake_fail(test, &s);
 		out = to_ram(region, addr, 4);
-		failed = hgm_fake_failed(test, &quiet);
+		failed = hgm_fake_failed(&s, out < in);
 		KUNIT_EXPECT_TRUE(test, failed || out == in);
 		KUNIT_EXPECT_TRUE(test, out >= 0 || out == -ENOMEM);
 		KUNIT_EXPECT_EQ(test, fake_private_used(region, in - max(out, 0L)),
 				in - max(out, 0L));
 next:
-		KUNIT_EXPECT_TRUE(test, fake_area_is(test, addr, 0, 4, n));
+		KUNIT_EXPECT_TRUE(test, fake_area_is(test, addr, 0, 4, seed));
 		KUNIT_ASSERT_EQ(test, vm_munmap(addr, 4 * PAGE_SIZE), 0);
 		KUNIT_ASSERT_EQ(test, fake_private_used(region, 0), 0);
 	}
-	KUNIT_EXPECT_GT(test, refused, 0);
+	KUNIT_EXPECT_GT(test, s.refused, 0);
 }
 
 static struct kunit_case migrate_cases[] = {
 	KUNIT_CASE(migrate_there_and_back),
+	KUNIT_CASE(migrate_pieces),
 	KUNIT_CASE(migrate_fault_around),
 	KUNIT_CASE(migrate_no_room),
 	KUNIT_CASE(migrate_copy_fails),
@@ -531,9 +630,11 @@ static struct kunit_case migrate_cases[] = {
 	KUNIT_CASE(migrate_some_holes),
 	KUNIT_CASE(migrate_huge),
 	KUNIT_CASE(migrate_huge_in_pieces),
+	KUNIT_CASE(migrate_dma_fails),
 	KUNIT_CASE(migrate_vmas),
 	KUNIT_CASE(migrate_munmap),
 	KUNIT_CASE(migrate_evict),
+	KUNIT_CASE(migrate_evict_held),
 	KUNIT_CASE(migrate_drain),
 	KUNIT_CASE(migrate_unplug_lost),
 	KUNIT_CASE(migrate_bad_range),

@@ -10,6 +10,7 @@
 #include <linux/hgm_mirror.h>
 #include <linux/hmm.h>
 #include <linux/io.h>
+#include <linux/kthread.h>
 #include <linux/mman.h>
 
 #include "fake.h"
@@ -27,9 +28,30 @@ struct peer {
 	unsigned long from, to;		/* of the last */
 	unsigned long live;		/* pages mapped, when it was told */
 	unsigned int maps;
+	unsigned long given, given_end;	/* by the last */
 	int map_err;
 	unsigned int map_err_for;	/* so many times */
+	struct leaver *leaver;		/* goes when the device is told */
 };
+
+/* Another thread of the process, that unmaps a page */
+struct leaver {
+	struct work_struct work;
+	struct completion gone;
+	struct mm_struct *mm;
+	unsigned long addr;
+	bool early;			/* gone before the device was through */
+};
+
+static void leaver_work(struct work_struct *work)
+{
+	struct leaver *l = container_of(work, struct leaver, work);
+
+	kthread_use_mm(l->mm);
+	vm_munmap(l->addr, PAGE_SIZE);
+	kthread_unuse_mm(l->mm);
+	complete(&l->gone);
+}
 
 static void peer_invalidate(struct hgm_mirror *m, unsigned long start, unsigned long end)
 {
@@ -40,15 +62,24 @@ static void peer_invalidate(struct hgm_mirror *m, unsigned long start, unsigned 
 	p->from = start;
 	p->to = end;
 	p->live = m->nr_mapped;
+	if (!p->leaver)
+		return;
+	schedule_work(&p->leaver->work);
+	p->leaver->early = wait_for_completion_timeout(&p->leaver->gone, HZ / 4);
 }
 
-static int peer_mapped(struct hgm_mirror *m)
+static int peer_mapped(struct hgm_mirror *m, unsigned long start, unsigned long end)
 {
 	struct peer *p = container_of(m, struct peer, m);
+	struct hgm_mirror_page page;
 
 	lockdep_assert_held(&m->lock);
 	p->maps++;
-	KUNIT_EXPECT_EQ(p->test, m->nr_mapped, m->npages);
+	p->given = start;
+	p->given_end = end;
+	for (unsigned long i = start; i < end; i += PAGE_SIZE)
+		KUNIT_EXPECT_TRUE(p->test, hgm_mirror_lookup(m, (i - m->start) >> PAGE_SHIFT,
+							     &page));
 	if (!p->map_err_for)
 		return 0;
 	p->map_err_for--;
@@ -80,15 +111,21 @@ static struct peer *peer_of(struct kunit *test, unsigned long addr, u64 size)
 	return p;
 }
 
-/* Through the addresses it has: what was written there from page @first on */
-static bool peer_sees(struct peer *p, unsigned int first, unsigned int n, u64 seed)
+/* Through the addresses it has, pages [@from, @to): what was written there as @first on */
+static bool peer_sees_part(struct peer *p, unsigned int from, unsigned int to,
+			   unsigned int first, u64 seed)
 {
 	guard(mutex)(&p->m.lock);
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = from; i < to; i++)
 		if (!(p->m.map.pfn_list[i] & HMM_PFN_DMA_MAPPED) ||
-		    !fake_page_is(phys_to_virt(p->m.addrs[i]), first + i, seed))
+		    !fake_page_is(phys_to_virt(p->m.addrs[i]), first + i - from, seed))
 			return false;
 	return true;
+}
+
+static bool peer_sees(struct peer *p, unsigned int first, unsigned int n, u64 seed)
+{
+	return peer_sees_part(p, 0, n, first, seed);
 }
 
 struct piece {
@@ -306,6 +343,145 @@ static void mirror_unmap_part(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, p->to, in + PAGES * PAGE_SIZE);
 }
 
+/* To the end: a page does not go before the device is done with it. */
+static void mirror_fini_waits(struct kunit *test)
+{
+	unsigned long addr = fake_area(test, PAGES, RW);
+	struct peer *p = peer_of(test, addr, PAGES * PAGE_SIZE);
+	struct leaver l = { .mm = current->mm, .addr = addr };
+
+	INIT_WORK_ONSTACK(&l.work, leaver_work);
+	init_completion(&l.gone);
+	fake_area_write(test, addr, PAGES, SEED);
+	KUNIT_ASSERT_EQ(test, hgm_mirror_map(&p->m, true), 0);
+	p->leaver = &l;
+	kunit_release_action(test, peer_fini, p);
+	flush_work(&l.work);
+	destroy_work_on_stack(&l.work);
+	KUNIT_EXPECT_EQ(test, p->invalidates, 1);
+	KUNIT_EXPECT_FALSE(test, l.early);
+	KUNIT_EXPECT_TRUE(test, try_wait_for_completion(&l.gone));
+}
+
+struct part_case {
+	const char *what;
+	unsigned long at;	/* in the mirror */
+	u64 size;
+	unsigned int first, n;	/* pages */
+};
+
+static const struct part_case part_cases[] = {
+	{ "one byte", 3 * PAGE_SIZE + 5, 1, 3, 1 },
+	{ "two bytes of two pages", 2 * PAGE_SIZE - 1, 2, 1, 2 },
+	{ "whole pages", PAGE_SIZE, 2 * PAGE_SIZE, 1, 2 },
+	{ "odd ends", 100, 3 * PAGE_SIZE, 0, 4 },
+	{ "the last byte", PAGES * PAGE_SIZE - 1, 1, PAGES - 1, 1 },
+	{ "all", 0, PAGES * PAGE_SIZE, 0, PAGES },
+};
+
+KUNIT_ARRAY_PARAM_DESC(part, part_cases, what);
+
+/* These pages and no others, and the device is told which; the rest when it is wanted. */
+static void mirror_part(struct kunit *test)
+{
+	const struct part_case *c = test->param_value;
+	unsigned long addr = fake_area(test, PAGES, RW);
+	struct peer *p = peer_of(test, addr, PAGES * PAGE_SIZE);
+
+	fake_area_write(test, addr, PAGES, SEED);
+	KUNIT_ASSERT_EQ(test, hgm_mirror_map_range(&p->m, addr + c->at, c->size, true), 0);
+	KUNIT_EXPECT_EQ(test, p->maps, 1);
+	KUNIT_EXPECT_EQ(test, p->given, addr + c->first * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, p->given_end, addr + (c->first + c->n) * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, p->m.nr_mapped, c->n);
+	KUNIT_EXPECT_TRUE(test, peer_sees_part(p, c->first, c->first + c->n, c->first, SEED));
+	KUNIT_ASSERT_EQ(test, hgm_mirror_map(&p->m, true), 0);
+	KUNIT_EXPECT_EQ(test, p->given, addr);
+	KUNIT_EXPECT_EQ(test, p->given_end, addr + PAGES * PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, peer_sees(p, 0, PAGES, SEED));
+	KUNIT_EXPECT_EQ(test, p->invalidates, 0);
+}
+
+/* Empty, or not all of it inside of the mirror: nothing is mapped. */
+static void mirror_part_bad(struct kunit *test)
+{
+	unsigned long addr = fake_area(test, PAGES, RW), size = (PAGES - 2) * PAGE_SIZE;
+	struct peer *p = peer_of(test, addr + PAGE_SIZE, size);
+	unsigned long at = addr + PAGE_SIZE;
+
+	KUNIT_EXPECT_EQ(test, hgm_mirror_map_range(&p->m, at, 0, true), -EINVAL);
+	KUNIT_EXPECT_EQ(test, hgm_mirror_map_range(&p->m, at - 1, 1, true), -EINVAL);
+	KUNIT_EXPECT_EQ(test, hgm_mirror_map_range(&p->m, at - 1, 2, true), -EINVAL);
+	KUNIT_EXPECT_EQ(test, hgm_mirror_map_range(&p->m, at, size + 1, true), -EINVAL);
+	KUNIT_EXPECT_EQ(test, hgm_mirror_map_range(&p->m, at + size, 1, true), -EINVAL);
+	KUNIT_EXPECT_EQ(test, hgm_mirror_map_range(&p->m, at + size - 1, 2, true), -EINVAL);
+	KUNIT_EXPECT_EQ(test, hgm_mirror_map_range(&p->m, at + 1, U64_MAX, true), -EINVAL);
+	KUNIT_EXPECT_EQ(test, hgm_mirror_map_range(&p->m, 0, size, true), -EINVAL);
+	KUNIT_EXPECT_EQ(test, p->maps, 0);
+	KUNIT_EXPECT_EQ(test, p->m.nr_mapped, 0);
+	KUNIT_EXPECT_EQ(test, hgm_mirror_map_range(&p->m, at + size - 1, 1, true), 0);
+	KUNIT_EXPECT_EQ(test, p->m.nr_mapped, 1);
+}
+
+/* One page moves: the others stay as they are, and it alone is mapped anew. */
+static void mirror_part_moves(struct kunit *test)
+{
+	struct hgm_fake_gpu *gpu = gpu_of(test);
+	unsigned long addr = fake_area(test, PAGES, RW), at = addr + 3 * PAGE_SIZE;
+	struct peer *p = peer_of(test, addr, PAGES * PAGE_SIZE);
+	dma_addr_t before[PAGES];
+
+	fake_area_write(test, addr, PAGES, SEED);
+	KUNIT_ASSERT_EQ(test, hgm_mirror_map(&p->m, true), 0);
+	memcpy(before, p->m.addrs, sizeof(before));
+	KUNIT_ASSERT_EQ(test, to_vram(gpu, at, 1), 1);
+	KUNIT_EXPECT_GT(test, p->invalidates, 0);
+	KUNIT_EXPECT_EQ(test, p->from, at);
+	KUNIT_EXPECT_EQ(test, p->to, at + PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, p->m.nr_mapped, PAGES - 1);
+	KUNIT_EXPECT_TRUE(test, peer_sees_part(p, 0, 3, 0, SEED));
+	KUNIT_EXPECT_TRUE(test, peer_sees_part(p, 4, PAGES, 4, SEED));
+	p->invalidates = 0;
+	KUNIT_ASSERT_EQ(test, hgm_mirror_map_range(&p->m, at, PAGE_SIZE, true), 0);
+	KUNIT_EXPECT_EQ(test, p->maps, 2);
+	KUNIT_EXPECT_EQ(test, p->given, at);
+	KUNIT_EXPECT_EQ(test, p->given_end, at + PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, p->m.nr_private, 1);
+	KUNIT_EXPECT_TRUE(test, peer_sees(p, 0, PAGES, SEED));
+	KUNIT_EXPECT_EQ(test, p->invalidates, 0);
+	for (int i = 0; i < PAGES; i++)
+		if (i != 3)
+			KUNIT_EXPECT_EQ(test, p->m.addrs[i], before[i]);
+}
+
+/* A hole is no matter to what is beside it, and what comes there later is what is seen. */
+static void mirror_part_hole(struct kunit *test)
+{
+	unsigned long addr = fake_area(test, PAGES, RW), hole = addr + 5 * PAGE_SIZE;
+	struct peer *p = peer_of(test, addr, PAGES * PAGE_SIZE);
+
+	fake_area_write(test, addr, PAGES, SEED);
+	KUNIT_ASSERT_EQ(test, vm_munmap(hole, PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, hgm_mirror_map(&p->m, true), -EFAULT);
+	KUNIT_EXPECT_EQ(test, p->maps, 0);
+	KUNIT_EXPECT_EQ(test, hgm_mirror_map_range(&p->m, addr, 5 * PAGE_SIZE, true), 0);
+	KUNIT_EXPECT_EQ(test, hgm_mirror_map_range(&p->m, addr, 5 * PAGE_SIZE + 1, true),
+			-EFAULT);
+	KUNIT_EXPECT_EQ(test, hgm_mirror_map_range(&p->m, hole + PAGE_SIZE, 2 * PAGE_SIZE, true),
+			0);
+	KUNIT_EXPECT_EQ(test, p->maps, 2);
+	KUNIT_EXPECT_EQ(test, p->m.nr_mapped, PAGES - 1);
+	KUNIT_ASSERT_EQ(test, kunit_vm_mmap(test, NULL, hole, PAGE_SIZE, RW,
+					    MAP_ANONYMOUS | MAP_PRIVATE | MAP_FIXED_NOREPLACE,
+					    0), hole);
+	fake_area_write(test, hole, 1, SEED + 1);
+	KUNIT_EXPECT_EQ(test, hgm_mirror_map_range(&p->m, hole, PAGE_SIZE, true), 0);
+	KUNIT_EXPECT_TRUE(test, peer_sees_part(p, 5, 6, 0, SEED + 1));
+	KUNIT_EXPECT_TRUE(test, peer_sees_part(p, 0, 5, 0, SEED));
+	KUNIT_EXPECT_TRUE(test, peer_sees_part(p, 6, PAGES, 6, SEED));
+	KUNIT_EXPECT_EQ(test, p->invalidates, 0);
+}
+
 /* No route, or none to there: the pages come home, and the peer has them in RAM. */
 static void brought_home(struct kunit *test, struct hgm_fake_gpu *gpu, s64 home)
 {
@@ -445,6 +621,26 @@ static void mirror_many_regions(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, all->maps, 0);
 }
 
+/* Devices come and go, and are new regions each time. */
+static void mirror_old_regions(struct kunit *test)
+{
+	unsigned long addr = fake_area(test, PAGES, RW);
+	struct peer *p = peer_of(test, addr, PAGES * PAGE_SIZE);
+
+	fake_area_write(test, addr, PAGES, SEED);
+	for (int i = 0; i < 2 * HGM_MIRROR_REGIONS; i++) {
+		struct hgm_fake_gpu *gpu = gpu_of(test);
+
+		KUNIT_ASSERT_EQ(test, to_vram(gpu, addr, PAGES), PAGES);
+		KUNIT_ASSERT_EQ(test, hgm_mirror_map(&p->m, true), 0);
+		KUNIT_EXPECT_EQ(test, p->m.nr_private, PAGES);
+		hgm_fake_gpu_unbind(gpu);
+		KUNIT_EXPECT_EQ(test, p->m.nr_mapped, 0);
+	}
+	KUNIT_ASSERT_EQ(test, hgm_mirror_map(&p->m, true), 0);
+	KUNIT_EXPECT_TRUE(test, peer_sees(p, 0, PAGES, SEED));
+}
+
 static void mirror_bad(struct kunit *test)
 {
 	unsigned long addr = fake_area(test, PAGES, RW);
@@ -479,25 +675,24 @@ static void mirror_out_of_memory(struct kunit *test)
 	struct device *dev = hgm_fake_device(test, "peer");
 	struct peer *other = peer_of(test, addr, PAGES * PAGE_SIZE);
 	struct peer *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
-	unsigned int n, quiet, refused = 0;
+	struct hgm_fake_sweep s;
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	p->test = test;
 	fake_area_write(test, addr, PAGES, SEED);
 	KUNIT_ASSERT_EQ(test, to_vram(gpu, addr + PAGE_SIZE, 2), 2);
 	KUNIT_ASSERT_EQ(test, hgm_mirror_map(&other->m, true), 0);
-	hgm_fake_sweep(n, quiet) {
+	hgm_fake_sweep(&s) {
 		int err, init_err;
 		bool failed;
 
-		hgm_fake_fail_nth(test, n);
+		hgm_fake_fail(test, &s);
 		init_err = hgm_mirror_init(&p->m, dev, current->mm, addr, PAGES * PAGE_SIZE,
 					   &peer_ops);
 		err = init_err ?: hgm_mirror_map(&p->m, true);
-		failed = hgm_fake_failed(test, &quiet);
+		failed = hgm_fake_failed(&s, err);
 		KUNIT_EXPECT_TRUE(test, err == 0 || err == -ENOMEM);
 		KUNIT_EXPECT_TRUE(test, failed || !err);
-		refused += !!err;
 		if (!err)
 			KUNIT_EXPECT_TRUE(test, peer_sees(p, 0, PAGES, SEED));
 		if (!init_err)
@@ -505,7 +700,8 @@ static void mirror_out_of_memory(struct kunit *test)
 		memset(p, 0, sizeof(*p));
 		p->test = test;
 	}
-	KUNIT_EXPECT_GT(test, refused, 2);
+	KUNIT_EXPECT_GT_MSG(test, s.refused, 2, "%u allocations, %u failed", s.n - 1,
+			    s.failures);
 	KUNIT_EXPECT_EQ(test, other->invalidates, 0);
 	KUNIT_EXPECT_TRUE(test, fake_area_is(test, addr, 0, PAGES, SEED));
 	KUNIT_EXPECT_EQ(test, fake_private_used(gpu->region, 0), 0);
@@ -519,6 +715,11 @@ static struct kunit_case mirror_cases[] = {
 	KUNIT_CASE(mirror_mixed),
 	KUNIT_CASE(mirror_moves),
 	KUNIT_CASE(mirror_unmap_part),
+	KUNIT_CASE(mirror_fini_waits),
+	KUNIT_CASE_PARAM(mirror_part, part_gen_params),
+	KUNIT_CASE(mirror_part_bad),
+	KUNIT_CASE(mirror_part_moves),
+	KUNIT_CASE(mirror_part_hole),
 	KUNIT_CASE(mirror_no_route),
 	KUNIT_CASE(mirror_small_bar),
 	KUNIT_CASE(mirror_alone),
@@ -526,6 +727,7 @@ static struct kunit_case mirror_cases[] = {
 	KUNIT_CASE(mirror_read_only_vram),
 	KUNIT_CASE(mirror_refused),
 	KUNIT_CASE(mirror_many_regions),
+	KUNIT_CASE(mirror_old_regions),
 	KUNIT_CASE(mirror_bad),
 	KUNIT_CASE(mirror_out_of_memory),
 	{}

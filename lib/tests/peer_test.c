@@ -164,6 +164,39 @@ static void peer_unplug(struct kunit *test)
 		fake_buf_put(bo[i]);
 }
 
+/* One that does not let go keeps no other from being told, nor unplug from waiting. */
+static void peer_unplug_deaf(struct kunit *test)
+{
+	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
+	struct hgm_region *region = hgm_fake_region(gpu);
+	struct device *peer = hgm_fake_device(test, "peer");
+	struct fake_unplug u, second;
+	struct fake_buf *bo[3];
+
+	for (int i = 0; i < ARRAY_SIZE(bo); i++) {
+		bo[i] = fake_buf(gpu);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake_buf_map(bo[i], peer, i * SZ_4K,
+								SZ_4K, UINT_MAX));
+	}
+	bo[1]->unmap_on_invalidate = false;
+	fake_unplug_begin(&u, region);
+	KUNIT_EXPECT_TRUE(test, fake_unplug_closed(&u));
+	fake_unplug_begin(&second, region);
+	for (int i = 0; i < 500 && atomic64_read(&region->stats.live_maps) > 1; i++)
+		msleep(20);
+	for (int i = 0; i < ARRAY_SIZE(bo); i++)
+		KUNIT_EXPECT_EQ(test, READ_ONCE(bo[i]->invalidates), 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&region->stats.live_maps), 1);
+	msleep(100);
+	KUNIT_EXPECT_FALSE(test, completion_done(&u.done));
+	KUNIT_EXPECT_FALSE(test, completion_done(&second.done));
+	fake_buf_unmap(bo[1]);
+	fake_unplug_end(&u);
+	fake_unplug_end(&second);
+	for (int i = 0; i < ARRAY_SIZE(bo); i++)
+		fake_buf_put(bo[i]);
+}
+
 /* Reservation-lock work of a peer, done a little later by somebody else. */
 struct late {
 	struct delayed_work work;
@@ -269,17 +302,16 @@ static void peer_out_of_memory(struct kunit *test)
 	struct device *peer = hgm_fake_device(test, "peer");
 	struct fake_buf *bo = fake_buf(gpu);
 	struct hgm_peer_map *map;
-	unsigned int n, quiet, refused = 0;
+	struct hgm_fake_sweep s;
 	bool failed;
 
-	hgm_fake_sweep(n, quiet) {
-		hgm_fake_fail_nth(test, n);
+	hgm_fake_sweep(&s) {
+		hgm_fake_fail(test, &s);
 		map = fake_buf_map(bo, peer, 0, SZ_8K, UINT_MAX);
-		failed = hgm_fake_failed(test, &quiet);
+		failed = hgm_fake_failed(&s, IS_ERR(map));
 		if (IS_ERR(map)) {
 			KUNIT_EXPECT_EQ(test, PTR_ERR(map), -ENOMEM);
 			KUNIT_EXPECT_TRUE(test, failed);
-			refused++;
 		} else {
 			/* detectors allocate, too, and do without */
 			fake_buf_unmap(bo);
@@ -289,8 +321,8 @@ static void peer_out_of_memory(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, RB_EMPTY_ROOT(&region->maps.rb_root));
 	}
 	/* the mapping, its table, its nodes */
-	KUNIT_EXPECT_GE(test, refused, 3);
-	KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+	KUNIT_EXPECT_GE(test, s.refused, 3);
+	KUNIT_EXPECT_LT(test, s.n, HGM_FAKE_SWEEP);
 	fake_buf_put(bo);
 }
 
@@ -389,6 +421,7 @@ static struct kunit_case peer_cases[] = {
 	KUNIT_CASE(peer_lifetime),
 	KUNIT_CASE(peer_default_lifetime),
 	KUNIT_CASE(peer_unplug),
+	KUNIT_CASE(peer_unplug_deaf),
 	KUNIT_CASE(peer_traces),
 	{}
 };

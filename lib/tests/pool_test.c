@@ -134,45 +134,42 @@ static void pool_out_of_memory(struct kunit *test)
 	struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
 	struct hgm_region *region = hgm_fake_region(gpu);
 	struct hgm_pool *pool, *good = NULL;
-	unsigned int n, quiet, refused = 0;
+	struct hgm_fake_sweep s;
 	struct hgm_extent e;
 	bool failed;
 	int err;
 
 	/* detectors allocate, too, and do without */
-	hgm_fake_sweep(n, quiet) {
-		hgm_fake_fail_nth(test, n);
+	hgm_fake_sweep(&s) {
+		hgm_fake_fail(test, &s);
 		pool = devm_hgm_pool_create(region);
-		failed = hgm_fake_failed(test, &quiet);
+		failed = hgm_fake_failed(&s, IS_ERR(pool));
 		if (IS_ERR(pool)) {
 			KUNIT_EXPECT_EQ(test, PTR_ERR(pool), -ENOMEM);
 			KUNIT_EXPECT_TRUE(test, failed);
-			refused++;
 		} else {
 			good = pool;
 		}
 	}
-	KUNIT_EXPECT_GT(test, refused, 2);
-	KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+	KUNIT_EXPECT_GT(test, s.refused, 2);
+	KUNIT_EXPECT_LT(test, s.n, HGM_FAKE_SWEEP);
 	KUNIT_ASSERT_NOT_NULL(test, good);
 	KUNIT_EXPECT_TRUE(test, hgm_region_is_live(region));
-	refused = 0;
-	hgm_fake_sweep(n, quiet) {
-		hgm_fake_fail_nth(test, n);
+	hgm_fake_sweep(&s) {
+		hgm_fake_fail(test, &s);
 		err = hgm_pool_alloc(good, SZ_4K, &e);
-		failed = hgm_fake_failed(test, &quiet);
+		failed = hgm_fake_failed(&s, err);
 		if (err) {
 			/* to the buddy, a block it cannot split is none */
 			KUNIT_EXPECT_TRUE(test, err == -ENOMEM || err == -ENOSPC);
 			KUNIT_EXPECT_TRUE(test, failed);
-			refused++;
 		} else {
 			KUNIT_EXPECT_EQ(test, hgm_pool_free(good, e.offset), 0);
 		}
 		KUNIT_EXPECT_EQ(test, hgm_pool_avail(good), HGM_FAKE_VISIBLE);
 	}
-	KUNIT_EXPECT_GT(test, refused, 1);
-	KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+	KUNIT_EXPECT_GT(test, s.refused, 1);
+	KUNIT_EXPECT_LT(test, s.n, HGM_FAKE_SWEEP);
 	KUNIT_EXPECT_EQ(test, gpu->claimed, gpu->released);
 }
 

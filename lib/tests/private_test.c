@@ -110,6 +110,25 @@ static void private_drain(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c.given, 0);
 }
 
+/* Nor of what is there; and what two have asked for, and one has used, is given back. */
+static void private_drain_chunks(struct kunit *test)
+{
+	struct fake_chunks c = {};
+	struct hgm_region *region = chunks_region(test, &c);
+	struct hgm_extent ext, late;
+
+	KUNIT_ASSERT_EQ(test, region->desc.ops->alloc(region), 0);
+	KUNIT_ASSERT_EQ(test, region->desc.ops->alloc(region), 0);
+	KUNIT_ASSERT_EQ(test, hgm_private_take(region, 1, &ext), 1);
+	WRITE_ONCE(region->private_closed, true);
+	KUNIT_EXPECT_EQ(test, hgm_private_take(region, 1, &late), 0);
+	give_back(region, &ext);
+	KUNIT_EXPECT_EQ(test, c.freed, 1);
+	hgm_region_drain(region);
+	KUNIT_EXPECT_EQ(test, c.given, 2);
+	KUNIT_EXPECT_EQ(test, c.freed, 2);
+}
+
 static void private_migrate_refuses(struct kunit *test)
 {
 	struct fake_chunks c = {};
@@ -136,6 +155,7 @@ static struct kunit_case private_cases[] = {
 	KUNIT_CASE(private_take_whole),
 	KUNIT_CASE(private_chunk_evict),
 	KUNIT_CASE(private_drain),
+	KUNIT_CASE(private_drain_chunks),
 	KUNIT_CASE(private_migrate_refuses),
 	{}
 };

@@ -217,30 +217,29 @@ static void region_private_fails(struct kunit *test)
 /* Whichever allocation fails: refused as a whole, and the window is free again. */
 static void region_out_of_memory(struct kunit *test)
 {
-	unsigned int n, quiet, refused = 0;
+	struct hgm_fake_sweep s;
 
-	hgm_fake_sweep(n, quiet) {
+	hgm_fake_sweep(&s) {
 		struct hgm_fake_gpu *gpu = hgm_fake_gpu(test);
 		struct hgm_region *region;
 		bool failed;
 
 		gpu->desc.flags = HGM_F_P2PDMA;
-		hgm_fake_fail_nth(test, n);
+		hgm_fake_fail(test, &s);
 		region = devm_hgm_region_create(gpu->dev, &gpu->desc);
-		failed = hgm_fake_failed(test, &quiet);
+		failed = hgm_fake_failed(&s, IS_ERR(region));
 		/* some can be done without: names, files in debugfs */
 		if (IS_ERR(region)) {
 			KUNIT_EXPECT_TRUE(test, failed);
 			KUNIT_EXPECT_EQ(test, PTR_ERR(region), -ENOMEM);
 			KUNIT_EXPECT_NULL(test, gpu->provider.pages);
-			refused++;
 		} else {
 			KUNIT_EXPECT_TRUE(test, hgm_region_is_live(region));
 		}
 		hgm_fake_gpu_unbind(gpu);
 	}
-	KUNIT_EXPECT_GT(test, refused, 5);
-	KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+	KUNIT_EXPECT_GT(test, s.refused, 5);
+	KUNIT_EXPECT_LT(test, s.n, HGM_FAKE_SWEEP);
 }
 
 static struct kunit_case region_cases[] = {

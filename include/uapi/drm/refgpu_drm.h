@@ -126,8 +126,10 @@ struct drm_refgpu_bo_info {
  * struct drm_refgpu_bo_move - move a buffer object
  *
  * Without %REFGPU_MOVE_ASYNC a copy that fails is -EIO and the contents are
- * where they were.  -EBUSY: pinned.  -ENOSPC: no room there.  -EAGAIN: to VRAM
- * while the device is being reset; it is in RAM now, try again.
+ * where they were.  -EBUSY: pinned, or somebody has kept pages of it for longer
+ * than a move waits for that (200 ms): I/O under way, a process that ends; it is
+ * where it was, try again.  -ENOSPC: no room there.  -EAGAIN: to VRAM while the
+ * device is being reset; it is in RAM now, try again.
  */
 struct drm_refgpu_bo_move {
 	/** @handle: in */
@@ -233,7 +235,8 @@ struct drm_refgpu_svm_migrate {
  * addresses: what malloc() returns will do.  Memory is not registered, pinned or
  * copied; the GPU faults, and the memory comes to it or is mapped where it is.  Another
  * process that has the file, by fork for one, is refused with -EACCES.  Without compute
- * engine CTX_CREATE fails with -EOPNOTSUPP.
+ * engine CTX_CREATE fails with -EOPNOTSUPP.  The GPU reaches addresses below 2^48; what
+ * a process with five levels of page tables has beyond is refused with -EINVAL.
  */
 
 /** struct drm_refgpu_ctx_create - a context for the calling process; -ENOSPC: no more of them */
@@ -279,7 +282,8 @@ enum refgpu_compute_op {
  *
  * What the command does not use must be 0.  A context executes its commands in order; up
  * to 64 may be outstanding, then this waits.  Whether memory is there shows only when the
- * command is executed.
+ * command is executed.  -ENODEV: the device is gone; -ECANCELED: the context was
+ * destroyed meanwhile.
  */
 struct drm_refgpu_ctx_submit {
 	/** @ctx: in */
@@ -315,7 +319,7 @@ struct drm_refgpu_ctx_submit {
  * there.  -EIO: it could not access memory, or was lost with a reset of the device.
  * Either way the context goes on.  -ETIME: not done yet.  -ECANCELED: the context was
  * destroyed.  -ENODATA: done, but 64 or more have been submitted since.  -EINVAL: never
- * submitted.
+ * submitted.  -ENODEV: the device is gone.
  */
 struct drm_refgpu_ctx_wait {
 	/** @ctx: in */

@@ -62,7 +62,10 @@ enum refnic_dma_op {
 	REFNIC_DMA_COPY = 1,
 	/** @REFNIC_DMA_READ: region src into the NIC's buffer (len <= 1 MiB) */
 	REFNIC_DMA_READ = 2,
-	/** @REFNIC_DMA_WRITE: the NIC's buffer into region dst (len <= 1 MiB) */
+	/**
+	 * @REFNIC_DMA_WRITE: the NIC's buffer into region dst (len <= 1 MiB): what this
+	 * context has read, or zeros since another has used the buffer
+	 */
 	REFNIC_DMA_WRITE = 3,
 	/** @REFNIC_DMA_CRC: CRC-32C of region src */
 	REFNIC_DMA_CRC = 4,
