@@ -152,9 +152,10 @@ static int drm_hgm_validate(struct drm_hgm_bo *bo, struct ttm_placement *placeme
  * While the device is frozen every buffer goes to RAM, as if it were evicted at
  * once: &drm_hgm_bo.place tells.
  *
- * Return: 0; -EINVAL: a place not in &drm_hgm_bo.places, or none; -EBUSY: pinned,
- * by an importer or by pins of single pages; -ENOSPC: no room; -EIO: the copy
- * failed; -ENODEV: unplugged; -ENOMEM; -ERESTARTSYS.
+ * Return: 0; -EINVAL: a place not in &drm_hgm_bo.places, or none; -EBUSY: pinned by
+ * an importer, or single pages of it held for more than 200 ms, by pins or by a process
+ * that ends; -ENOSPC: no room; -EIO: the copy failed; -ENODEV: unplugged; -ENOMEM;
+ * -ERESTARTSYS.
  */
 int drm_hgm_bo_place(struct drm_hgm_bo *bo, u32 places, u32 flags,
 		     bool interruptible)
@@ -292,24 +293,28 @@ EXPORT_SYMBOL_GPL(drm_hgm_bo_create);
 
 /*
  * Unplug: tell importers, wait for all DMA, and give up the memory.  Pins of
- * importers are over, too, but they still have to unpin.
+ * importers are over, too, but they still have to unpin.  TTM may want memory for that:
+ * if there is none the buffer is as it was, and the caller comes again.
  */
 void drm_hgm_bo_drop(struct drm_hgm_bo *bo)
 {
 	struct ttm_operation_ctx ctx = {};
 	struct ttm_placement none = {};
+	int err = 0;
 
 	dma_resv_lock(bo->tbo.base.resv, NULL);
 	drm_hgm_move_notify(bo, HGM_REVOKE_UNPLUG);
 	dma_resv_wait_timeout(bo->tbo.base.resv, DMA_RESV_USAGE_BOOKKEEP, false,
 			      MAX_SCHEDULE_TIMEOUT);
 	/* mappings that importers have not undone yet: the idle gate has them */
-	if (bo->tbo.type == ttm_bo_type_device)
-		WARN_ON(ttm_bo_validate(&bo->tbo, &none, &ctx));
-	else
+	if (bo->tbo.type != ttm_bo_type_device)
 		drm_hgm_import_drop(bo);
-	WRITE_ONCE(bo->place, 0);
+	else if (bo->tbo.resource)
+		err = ttm_bo_validate(&bo->tbo, &none, &ctx);
+	if (!err)
+		WRITE_ONCE(bo->place, 0);
 	dma_resv_unlock(bo->tbo.base.resv);
+	WARN_ON(err && err != -ENOMEM);
 }
 
 static int drm_hgm_pin_charge(struct drm_hgm_bo *bo)
@@ -422,8 +427,8 @@ EXPORT_SYMBOL_GPL(drm_hgm_bo_vram_offset);
  * drm_hgm_bo_error - have the contents been lost?
  * @bo: the buffer
  *
- * By a copy that neither the engine nor the CPU could do.  Definite when all
- * fences of the buffer have signalled.
+ * By a copy that neither the engine nor the CPU could do, or with the VRAM, see
+ * drm_hgm_device_lose().  Definite when all fences of the buffer have signalled.
  *
  * Return: 0 or -EIO.
  */

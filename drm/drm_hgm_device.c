@@ -101,11 +101,14 @@ static void drm_hgm_unplug_bo(struct drm_hgm_bo *bo, void *arg)
 		drm_hgm_bo_drop(bo);
 }
 
-/* Buffers that were being destroyed when we looked still hold memory. */
+/*
+ * Buffers that were being destroyed when we looked, imports too, still hold memory, and
+ * those for which there was none to give theirs up.
+ */
 static bool drm_hgm_has_memory(struct drm_hgm_device *hdev)
 {
 	return ttm_resource_manager_usage(&hdev->vram.man) ||
-	       atomic_long_read(&hdev->populated);
+	       atomic_long_read(&hdev->populated) || atomic_read(&hdev->imports);
 }
 
 /**
@@ -114,9 +117,9 @@ static bool drm_hgm_has_memory(struct drm_hgm_device *hdev)
  *
  * To be called by the driver's remove() after drm_dev_unplug() and while its
  * engine still runs or has failed all its fences.  All VRAM is dropped, all
- * importers are revoked and waited for, all DMA mappings of system pages undone,
- * and the region is unplugged.  Contents of buffers are lost.  Also done by
- * devm, for the case of a failing probe().
+ * importers are revoked and waited for, all DMA mappings of system pages and
+ * imports undone, and the region is unplugged.  Contents of buffers are lost.  Also
+ * done by devm, for the case of a failing probe().
  *
  * Process context, no reservation lock held.  Waits without bound for importers
  * that hold mappings, as removal in the core does, and names them in the log.
@@ -137,6 +140,7 @@ void drm_hgm_device_unplug(struct drm_hgm_device *hdev)
 	while (drm_hgm_has_memory(hdev)) {
 		flush_workqueue(hdev->ttm.wq);
 		msleep(20);
+		drm_hgm_walk_bos(hdev, drm_hgm_unplug_bo, NULL);
 	}
 	hgm_region_unplug(hdev->region);
 	drm_hgm_moves_fini(hdev);

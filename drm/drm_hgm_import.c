@@ -30,6 +30,7 @@ void drm_hgm_import_drop(struct drm_hgm_bo *bo)
 				 DMA_BIDIRECTIONAL);
 	bo->import_sgt = NULL;
 	WRITE_ONCE(bo->place, 0);
+	atomic_dec(&drm_hgm_bo_device(bo)->imports);
 }
 
 static void drm_hgm_import_invalidate(struct dma_buf_attachment *attach)
@@ -87,6 +88,7 @@ int drm_hgm_import_map(struct drm_hgm_bo *bo)
 	if (IS_ERR(sgt))
 		return PTR_ERR(sgt);
 	bo->import_sgt = sgt;
+	atomic_inc(&drm_hgm_bo_device(bo)->imports);
 	WRITE_ONCE(bo->place, DRM_HGM_PLACE_RAM);
 	return 0;
 }

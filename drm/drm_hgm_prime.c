@@ -180,12 +180,15 @@ static void drm_hgm_dmabuf_unpin(struct dma_buf_attachment *attach)
 /* Where this importer can reach it. */
 static int drm_hgm_map_place(struct drm_hgm_bo *bo, struct drm_hgm_attach *a)
 {
+	bool in_vram = bo->place == DRM_HGM_PLACE_VRAM;
+	/* VRAM is being emptied, and nobody is to come back */
+	bool leave = in_vram && !bo->tbo.pin_count &&
+		     drm_hgm_device_frozen(drm_hgm_bo_device(bo));
 	int err = 0;
 
 	if (!a->p2p) {
 		err = drm_hgm_bo_place(bo, DRM_HGM_PLACE_RAM, 0, true);
-	} else if (!bo->tbo.resource ||
-		   (bo->place == DRM_HGM_PLACE_VRAM && !drm_hgm_bo_visible(bo))) {
+	} else if (!bo->tbo.resource || leave || (in_vram && !drm_hgm_bo_visible(bo))) {
 		/* into the window, else to RAM */
 		err = drm_hgm_bo_place(bo, bo->places, DRM_HGM_MOVE_VISIBLE, true);
 	} else if (!(bo->places & bo->place) && !bo->tbo.pin_count) {

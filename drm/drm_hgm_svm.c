@@ -15,8 +15,12 @@
 
 #include "drm_hgm_internal.h"
 
-/* What evicts a chunk wants room soon: then it takes another */
+/*
+ * What evicts a chunk wants room soon: then it takes another.  If all of VRAM is about to
+ * be lost, what is on its way into it has to be waited for.
+ */
 #define DRM_HGM_CHUNK_WAIT_MS	100
+#define DRM_HGM_CHUNK_FROZEN_MS	5000
 
 static unsigned long drm_hgm_chunk_index(u64 offset)
 {
@@ -140,7 +144,8 @@ EXPORT_SYMBOL_GPL(drm_hgm_chunk_free);
 static int drm_hgm_chunk_evict(struct drm_hgm_bo *bo, u64 offset)
 {
 	struct drm_hgm_device *hdev = drm_hgm_bo_device(bo);
-	int err = hgm_chunk_evict(hdev->region, offset, DRM_HGM_CHUNK_WAIT_MS);
+	int err = hgm_chunk_evict(hdev->region, offset, drm_hgm_device_frozen(hdev) ?
+				  DRM_HGM_CHUNK_FROZEN_MS : DRM_HGM_CHUNK_WAIT_MS);
 
 	if (!err)
 		drm_hgm_chunk_free(hdev, offset);

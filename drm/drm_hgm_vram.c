@@ -8,6 +8,7 @@
 #include <drm/drm_print.h>
 #include <drm/ttm/ttm_placement.h>
 
+#include <linux/cgroup_dmem.h>
 #include <linux/jiffies.h>
 #include <linux/slab.h>
 
@@ -267,6 +268,30 @@ u64 drm_hgm_vram_used(struct drm_hgm_device *hdev)
 }
 EXPORT_SYMBOL_GPL(drm_hgm_vram_used);
 
+static const struct dmem_cgroup_ops drm_hgm_dmem_ops = {
+	.reclaim = ttm_resource_manager_dmem_reclaim,
+};
+
+/*
+ * Buffers and the chunks of process memory alike are charged by TTM, to the cgroup of
+ * who allocates.
+ */
+static int drm_hgm_vram_register_dmem(struct drm_hgm_device *hdev)
+{
+	struct drm_hgm_vram *vram = &hdev->vram;
+	const struct dmem_cgroup_init init = {
+		.size = vram->limit,
+		.ops = &drm_hgm_dmem_ops,
+		.reclaim_priv = &vram->man,
+	};
+
+	vram->cg = dmem_cgroup_register_region(&init, "drm/%s/vram", hdev->drm->unique);
+	if (IS_ERR(vram->cg))
+		return PTR_ERR(vram->cg);
+	ttm_resource_manager_set_dmem_region(&vram->man, vram->cg);
+	return 0;
+}
+
 int drm_hgm_vram_init(struct drm_hgm_device *hdev, unsigned int flags)
 {
 	struct drm_hgm_vram *vram = &hdev->vram;
@@ -287,6 +312,11 @@ int drm_hgm_vram_init(struct drm_hgm_device *hdev, unsigned int flags)
 	gpu_buddy_driver_set_lock(&vram->mm, &vram->lock);
 	vram->man.func = &drm_hgm_vram_func;
 	ttm_resource_manager_init(&vram->man, &hdev->ttm, vram->limit);
+	err = drm_hgm_vram_register_dmem(hdev);
+	if (err) {
+		gpu_buddy_fini(&vram->mm);
+		return err;
+	}
 	ttm_set_driver_manager(&hdev->ttm, TTM_PL_VRAM, &vram->man);
 	ttm_resource_manager_set_used(&vram->man, true);
 	return 0;
@@ -295,6 +325,8 @@ int drm_hgm_vram_init(struct drm_hgm_device *hdev, unsigned int flags)
 /* After the region is gone: all ranges have come back. */
 void drm_hgm_vram_fini(struct drm_hgm_device *hdev)
 {
+	/* waits for reclaim that is under way */
+	dmem_cgroup_unregister_region(hdev->vram.cg);
 	ttm_resource_manager_set_used(&hdev->vram.man, false);
 	ttm_resource_manager_cleanup(&hdev->vram.man);
 	ttm_set_driver_manager(&hdev->ttm, TTM_PL_VRAM, NULL);

@@ -56,6 +56,7 @@ struct refgpu_vm {
  * @pending: there is a fault
  * @write: it was a write
  * @va: where
+ * @seqno: of the command that met it
  * @nr_hot: blocks that it accesses a lot
  * @hot: these
  */
@@ -63,8 +64,21 @@ struct refgpu_ctx_fault {
 	bool pending;
 	bool write;
 	u64 va;
+	u64 seqno;
 	unsigned int nr_hot;
 	u64 hot[8];
+};
+
+/**
+ * struct refgpu_kept - what became of a command of before the last reset
+ * @seqno: its number
+ * @value: its result
+ * @err: 0, or why there is none
+ */
+struct refgpu_kept {
+	u64 seqno;
+	u64 value;
+	int err;
 };
 
 /**
@@ -80,7 +94,7 @@ struct refgpu_ctx_fault {
  * @base: its sequence numbers are above this one
  * @first: last one when the context was loaded
  * @seqno: last one submitted
- * @lost: those above this, up to @first, ended with a reset
+ * @kept: of those up to @first, by their number
  * @unloaded: the device does not have it any more; under both locks of refgpu_cu
  * @closed: its owner has destroyed it; under refgpu_cu.ctxs_lock
  * @work: handles @fault
@@ -98,7 +112,7 @@ struct refgpu_ctx {
 	u64 base;
 	u64 first;
 	u64 seqno;
-	u64 lost;
+	struct refgpu_kept kept[REFGPU_CTX_RING];
 	bool unloaded;
 	bool closed;
 	struct work_struct work;
@@ -111,13 +125,13 @@ struct refgpu_ctx {
  * @lock: commands, and all below but @ctxs; taken by MMU notifiers: under it nothing
  *	allocates
  * @stopped: it is being reset, or sleeps
- * @dead: it is gone
+ * @dead: it is gone, or could not be stopped
  * @table: entries of the contexts
  * @table_dma: for the device
  * @faults: the fault buffer
  * @faults_dma: for the device
  * @error: a context cannot go on
- * @get: next entry of the buffer; only the interrupt's thread
+ * @get: next entry of the buffer
  * @generation: of sequence numbers
  * @ctxs_lock: guards @ctxs and what was reported of each; leaf
  * @ctxs: by their number
@@ -158,7 +172,7 @@ void refgpu_cu_unplug(struct refgpu_device *rdev);
 int refgpu_cu_add(struct refgpu_ctx *ctx);
 void refgpu_cu_remove(struct refgpu_ctx *ctx);
 void refgpu_cu_forget(struct refgpu_ctx *ctx);
-int refgpu_cu_cmd(struct refgpu_ctx *ctx, u32 op);
+int refgpu_cu_answer(struct refgpu_ctx *ctx, u64 seqno, u32 op);
 void refgpu_cu_doorbell(struct refgpu_ctx *ctx);
 void refgpu_cu_invalidate(struct refgpu_ctx *ctx, unsigned long start, unsigned long end);
 u64 refgpu_cu_completed(const struct refgpu_ctx *ctx);
@@ -167,6 +181,7 @@ u64 refgpu_cu_completed(const struct refgpu_ctx *ctx);
 extern const struct hgm_svm_ops refgpu_svm_ops;
 int refgpu_vm_init(struct refgpu_ctx *ctx);
 void refgpu_vm_fini(struct refgpu_ctx *ctx);
+bool refgpu_va_ok(u64 end);
 
 /* refgpu_ctx.c: contexts */
 void refgpu_ctx_put(struct refgpu_ctx *ctx);
@@ -179,6 +194,7 @@ int refgpu_ctx_destroy_ioctl(struct drm_device *drm, void *data, struct drm_file
 struct refgpu_ctx *refgpu_ctx_lookup(struct drm_file *file, u32 id);
 
 /* refgpu_submit.c: what they do */
+void refgpu_ctx_keep(struct refgpu_ctx *ctx);
 int refgpu_ctx_submit_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int refgpu_ctx_wait_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int refgpu_ctx_advise_ioctl(struct drm_device *drm, void *data, struct drm_file *file);

@@ -44,9 +44,8 @@ static void refgpu_ctx_work(struct work_struct *work)
 		if (err && err != -EAGAIN)
 			drm_dbg(&ctx->rdev->drm, "context %u: fault at %#llx: %d\n",
 				ctx->id, fault.va, err);
-		/* refused if a reset has ended the command meanwhile */
-		refgpu_cu_cmd(ctx, err && err != -EAGAIN ? REFGPU_CU_CMD_CANCEL :
-							   REFGPU_CU_CMD_REPLAY);
+		refgpu_cu_answer(ctx, fault.seqno, err && err != -EAGAIN ?
+				 REFGPU_CU_CMD_CANCEL : REFGPU_CU_CMD_REPLAY);
 	}
 	for (unsigned int i = 0; i < fault.nr_hot; i++)
 		hgm_svm_hot(&ctx->svm, fault.hot[i]);

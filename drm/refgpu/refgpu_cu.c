@@ -53,7 +53,7 @@ static void refgpu_cu_load(struct refgpu_ctx *ctx)
 	void *e = rdev->cu.table + ctx->id * REFGPU_CTX_SIZE;
 
 	lockdep_assert_held(&rdev->cu.lock);
-	ctx->lost = refgpu_cu_completed(ctx);
+	refgpu_ctx_keep(ctx);
 	ctx->first = ctx->seqno;
 	WRITE_ONCE(*(__le64 *)(ctx->mem + REFGPU_CTX_FENCE), cpu_to_le64(ctx->seqno));
 	*(__le32 *)(e + REFGPU_CTX_FLAGS) = cpu_to_le32(REFGPU_CTX_VALID);
@@ -68,16 +68,33 @@ static void refgpu_cu_load(struct refgpu_ctx *ctx)
 
 /* ---- Commands */
 
+/*
+ * Afterwards no DMA of the old work happens.  If the device does not say so it does no
+ * DMA at all any more, and is given up.
+ */
 static void refgpu_cu_reset(struct refgpu_device *rdev)
 {
+	u32 ctrl;
+
+	lockdep_assert_held(&rdev->cu.lock);
 	refgpu_cu_write(rdev, REFGPU_REG_CU_CTRL, REFGPU_CU_CTRL_RESET);
+	/* all ones: it is gone */
+	if (!read_poll_timeout(refgpu_cu_read, ctrl,
+			       !(ctrl & REFGPU_CU_CTRL_RESET) || ctrl == U32_MAX, 10,
+			       REFGPU_CU_TIMEOUT_US, false, rdev, REFGPU_REG_CU_CTRL) &&
+	    ctrl != U32_MAX)
+		return;
+	pci_clear_master(rdev->pdev);
+	WRITE_ONCE(rdev->cu.dead, true);
 }
 
+/* As refgpu_ring_ack(); the engine is idle, so nothing is missed. */
 static void refgpu_cu_program(struct refgpu_device *rdev)
 {
 	struct refgpu_cu *cu = &rdev->cu;
 
 	lockdep_assert_held(&cu->lock);
+	refgpu_cu_write(rdev, REFGPU_REG_IRQ_STATUS, REFGPU_CU_IRQS);
 	writeq(cu->table_dma, rdev->regs + REFGPU_REG_CU_CTX_TABLE);
 	writeq(cu->faults_dma, rdev->regs + REFGPU_REG_CU_FAULT_ADDR);
 	refgpu_cu_write(rdev, REFGPU_REG_CU_FAULT_COUNT, REFGPU_CU_FAULTS);
@@ -93,8 +110,23 @@ static void refgpu_cu_recover(struct refgpu_device *rdev, const char *why)
 {
 	dev_err(&rdev->pdev->dev, "compute engine %s, reset\n", why);
 	refgpu_cu_reset(rdev);
-	refgpu_cu_program(rdev);
+	if (!rdev->cu.dead)
+		refgpu_cu_program(rdev);
 	wake_up_all(&rdev->cu.wait);
+}
+
+/*
+ * Surprise removal, or no reset could stop it: nobody is to wait for the device any more.
+ * False: it is there.
+ */
+static bool refgpu_cu_bury(struct refgpu_device *rdev)
+{
+	lockdep_assert_held(&rdev->cu.lock);
+	if (!refgpu_gone(rdev) && rdev->pdev->is_busmaster)
+		return false;
+	WRITE_ONCE(rdev->cu.dead, true);
+	wake_up_all(&rdev->cu.wait);
+	return true;
 }
 
 /*
@@ -104,12 +136,15 @@ static void refgpu_cu_recover(struct refgpu_device *rdev, const char *why)
 static void refgpu_cu_drain(struct refgpu_device *rdev)
 {
 	u32 issued = refgpu_cu_read(rdev, REFGPU_REG_CU_INV_ISSUED), done;
+	int err;
 
 	lockdep_assert_held(&rdev->cu.lock);
-	if (!read_poll_timeout(refgpu_cu_read, done, (s32)(done - issued) >= 0, 10,
-			       REFGPU_CU_TIMEOUT_US, false, rdev, REFGPU_REG_CU_INV_DONE))
-		return;
-	refgpu_cu_recover(rdev, "does not answer");
+	err = read_poll_timeout(refgpu_cu_read, done,
+				(s32)(done - issued) >= 0 || done == U32_MAX, 10,
+				REFGPU_CU_TIMEOUT_US, false, rdev, REFGPU_REG_CU_INV_DONE);
+	/* all ones: what is gone does no DMA either */
+	if ((err || done == U32_MAX) && !refgpu_cu_bury(rdev) && err)
+		refgpu_cu_recover(rdev, "does not answer");
 }
 
 static bool refgpu_cu_off(const struct refgpu_cu *cu)
@@ -118,14 +153,19 @@ static bool refgpu_cu_off(const struct refgpu_cu *cu)
 	return cu->stopped || cu->dead;
 }
 
-/* A command about a context.  0; -EINVAL: refused; -ENODEV */
-int refgpu_cu_cmd(struct refgpu_ctx *ctx, u32 op)
+/*
+ * To the fault of a command.  A reset ends the command, and the context may have met
+ * another fault since: that one is not to get the answer.  0; -EINVAL: too late; -ENODEV
+ */
+int refgpu_cu_answer(struct refgpu_ctx *ctx, u64 seqno, u32 op)
 {
 	struct refgpu_device *rdev = ctx->rdev;
 
 	guard(mutex)(&rdev->cu.lock);
 	if (refgpu_cu_off(&rdev->cu))
 		return -ENODEV;
+	if (seqno <= ctx->first)
+		return -EINVAL;
 	refgpu_cu_write(rdev, REFGPU_REG_CU_CMD, op << REFGPU_CU_CMD_SHIFT | ctx->id);
 	return refgpu_cu_read(rdev, REFGPU_REG_CU_CMD_STATUS) ? -EINVAL : 0;
 }
@@ -227,41 +267,49 @@ static void refgpu_cu_report(struct refgpu_device *rdev, const void *e)
 		fault->pending = true;
 		fault->write = flags & REFGPU_FAULT_WRITE;
 		fault->va = va;
+		fault->seqno = seqno;
 	} else if (fault->nr_hot < ARRAY_SIZE(fault->hot)) {
 		fault->hot[fault->nr_hot++] = va;
 	}
 	queue_work(rdev->cu.wq, &ctx->work);
 }
 
-static irqreturn_t refgpu_cu_irq(int irq, void *data)
+/* What there is to do; any context */
+static u32 refgpu_cu_take_irqs(struct refgpu_device *rdev)
 {
-	struct refgpu_device *rdev = data;
 	u32 status = refgpu_cu_read(rdev, REFGPU_REG_IRQ_STATUS);
 
 	if (status == ~0U || !(status & REFGPU_CU_IRQS))
-		return IRQ_NONE;
+		return 0;
 	/* before we look: what comes later raises it again */
 	refgpu_cu_write(rdev, REFGPU_REG_IRQ_STATUS, status & REFGPU_CU_IRQS);
 	if (status & (REFGPU_IRQ_CU_FENCE | REFGPU_IRQ_CU_ERROR))
 		wake_up_all(&rdev->cu.wait);
 	if (status & REFGPU_IRQ_CU_ERROR)
 		atomic_set(&rdev->cu.error, 1);
+	return status & REFGPU_CU_IRQS;
+}
+
+static irqreturn_t refgpu_cu_irq(int irq, void *data)
+{
+	u32 status = refgpu_cu_take_irqs(data);
+
+	if (!status)
+		return IRQ_NONE;
 	return status & (REFGPU_IRQ_CU_FAULT | REFGPU_IRQ_CU_ERROR) ? IRQ_WAKE_THREAD :
 								      IRQ_HANDLED;
 }
 
-static irqreturn_t refgpu_cu_irq_thread(int irq, void *data)
+/* All that it has reported up to now */
+static void refgpu_cu_harvest(struct refgpu_device *rdev)
 {
-	struct refgpu_device *rdev = data;
 	struct refgpu_cu *cu = &rdev->cu;
 	u32 put;
 
-	guard(mutex)(&cu->lock);
-	if (refgpu_cu_off(cu))
-		return IRQ_HANDLED;
+	lockdep_assert_held(&cu->lock);
 	put = refgpu_cu_read(rdev, REFGPU_REG_CU_FAULT_PUT);
 	if (put - cu->get > REFGPU_CU_FAULTS)
-		return IRQ_HANDLED;	/* gone: all ones */
+		return;		/* gone: all ones */
 	dma_rmb();
 	while (cu->get != put)
 		refgpu_cu_report(rdev, cu->faults + cu->get++ % REFGPU_CU_FAULTS *
@@ -270,6 +318,15 @@ static irqreturn_t refgpu_cu_irq_thread(int irq, void *data)
 	/* a context lost its ring, or the like */
 	if (atomic_xchg(&cu->error, 0))
 		refgpu_cu_recover(rdev, "failed");
+}
+
+static irqreturn_t refgpu_cu_irq_thread(int irq, void *data)
+{
+	struct refgpu_device *rdev = data;
+
+	guard(mutex)(&rdev->cu.lock);
+	if (!refgpu_cu_off(&rdev->cu))
+		refgpu_cu_harvest(rdev);
 	return IRQ_HANDLED;
 }
 
@@ -286,7 +343,9 @@ void refgpu_cu_start(struct refgpu_device *rdev)
 		if (cu->dead)
 			return;
 		cu->stopped = false;
+		/* what is in the buffer is of contexts that were unloaded: make room */
 		cu->get = refgpu_cu_read(rdev, REFGPU_REG_CU_FAULT_PUT);
+		refgpu_cu_write(rdev, REFGPU_REG_CU_FAULT_GET, cu->get);
 		refgpu_cu_program(rdev);
 	}
 	wake_up_all(&cu->wait);
@@ -321,17 +380,14 @@ static bool refgpu_cu_is_empty(struct refgpu_cu *cu)
 	return !memchr_inv(cu->ctxs, 0, sizeof(cu->ctxs));
 }
 
-/* Surprise removal: who waits is not to wait for that. */
+/* From who has waited for long: is it still there, and has an interrupt been lost? */
 void refgpu_cu_check(struct refgpu_device *rdev)
 {
 	struct refgpu_cu *cu = &rdev->cu;
 
-	scoped_guard(mutex, &cu->lock) {
-		if (cu->dead || cu->stopped || !refgpu_gone(rdev))
-			return;
-		WRITE_ONCE(cu->dead, true);
-	}
-	wake_up_all(&cu->wait);
+	guard(mutex)(&cu->lock);
+	if (!refgpu_cu_off(cu) && !refgpu_cu_bury(rdev) && refgpu_cu_take_irqs(rdev))
+		refgpu_cu_harvest(rdev);
 }
 
 /* No ioctl begins any more; files may stay open for long. */

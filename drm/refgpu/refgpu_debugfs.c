@@ -66,6 +66,7 @@ static const struct {
 	{ "inject_hang", REFGPU_REG_INJ_HANG },
 	{ "inject_latency_us", REFGPU_REG_INJ_LATENCY },
 	{ "inject_poison", REFGPU_REG_INJ_POISON, true },
+	{ "inject_lost_irq", REFGPU_REG_INJ_LOST_IRQ },
 	{ "inject_compute_latency_us", REFGPU_REG_CU_LATENCY },
 };
 

@@ -8,6 +8,7 @@
  * needs the device awake holds drm_hgm_pm_get().  Runtime PM is off until
  * user space writes "auto" to power/control, as for any PCI device.
  */
+#include <linux/interrupt.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
 
@@ -41,6 +42,13 @@ static void refgpu_pm_complete(struct device *dev)
 	pm_runtime_put_autosuspend(dev);
 }
 
+/* A handler that is late would take away what comes after the start. */
+static void refgpu_irqs_finish(struct refgpu_device *rdev)
+{
+	for (unsigned int i = 0; i < REFGPU_NUM_VECTORS; i++)
+		synchronize_irq(pci_irq_vector(rdev->pdev, i));
+}
+
 static int refgpu_pm_suspend(struct device *dev)
 {
 	struct refgpu_device *rdev = dev_get_drvdata(dev);
@@ -48,6 +56,7 @@ static int refgpu_pm_suspend(struct device *dev)
 	drm_sched_wqueue_stop(&rdev->sched);
 	refgpu_cu_stop(rdev);
 	refgpu_ring_stop(rdev);
+	refgpu_irqs_finish(rdev);
 	return 0;
 }
 
@@ -81,15 +90,22 @@ const struct dev_pm_ops refgpu_pm_ops = {
 
 /*
  * A reset, by sysfs for one.  User space and importers go on: what they place goes
- * to RAM, and jobs queue up.
+ * to RAM, and jobs queue up.  One of the bus above finds the device asleep maybe, and
+ * no register answers then.
  */
 static void refgpu_reset_prepare(struct pci_dev *pdev)
 {
 	struct refgpu_device *rdev = pci_get_drvdata(pdev);
+	int err;
 
+	/* also if it fails: refgpu_reset_done() drops the reference */
+	pm_runtime_get_sync(&pdev->dev);
 	drm_hgm_device_freeze(&rdev->hdev);
-	if (drm_hgm_device_evict(&rdev->hdev, HGM_REVOKE_UNPLUG))
-		dev_warn(&pdev->dev, "reset with buffers in VRAM\n");
+	err = drm_hgm_device_evict(&rdev->hdev, HGM_REVOKE_UNPLUG);
+	if (err) {
+		dev_warn(&pdev->dev, "reset with buffers in VRAM (%d)\n", err);
+		drm_hgm_device_lose(&rdev->hdev);
+	}
 	refgpu_pm_suspend(&pdev->dev);
 }
 
@@ -104,6 +120,7 @@ static void refgpu_reset_done(struct pci_dev *pdev)
 	refgpu_cu_start(rdev);
 	drm_sched_wqueue_start(&rdev->sched);
 	drm_hgm_device_thaw(&rdev->hdev);
+	drm_hgm_pm_put(&rdev->hdev);
 }
 
 const struct pci_error_handlers refgpu_err_handler = {

@@ -129,11 +129,14 @@
  *       descriptor; a CE_CTRL.RESET that ends a hang counts down.
  * LATENCY: microseconds of virtual time added per started MiB of each descriptor.
  * POISON: VRAM page (offset | 1), 0 = none; an access by the engine fails.
+ * LOST_IRQ: number of coming interrupts, of either vector, that do not arrive; their bits
+ *       in IRQ_STATUS are set (no property).
  */
 #define REFGPU_REG_INJ_COPY_ERROR	0x0200	/* u32 */
 #define REFGPU_REG_INJ_HANG		0x0204	/* u32 */
 #define REFGPU_REG_INJ_LATENCY		0x0208	/* u32 */
 #define REFGPU_REG_INJ_POISON		0x0210	/* u64 */
+#define REFGPU_REG_INJ_LOST_IRQ		0x0218	/* u32 */
 
 /*
  * Oracle of late accesses.  The driver tells which VRAM ranges (4 KiB units,

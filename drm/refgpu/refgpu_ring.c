@@ -122,6 +122,15 @@ static void refgpu_ring_complete(struct refgpu_device *rdev)
 	}
 }
 
+/*
+ * A vector is raised when one of its bits goes from 0 to 1: for as long as nobody has
+ * taken it back to 0, nothing is heard of the engine any more.
+ */
+static void refgpu_ring_ack(struct refgpu_device *rdev)
+{
+	writel(REFGPU_CE_IRQS, rdev->regs + REFGPU_REG_IRQ_STATUS);
+}
+
 irqreturn_t refgpu_ring_irq(int irq, void *data)
 {
 	struct refgpu_device *rdev = data;
@@ -147,20 +156,27 @@ static void refgpu_ring_program(struct refgpu_device *rdev)
 	writeq(ring->entries_dma, regs + REFGPU_REG_CE_RING_ADDR);
 	writel(REFGPU_RING_COUNT, regs + REFGPU_REG_CE_RING_COUNT);
 	writeq(ring->fence_dma, regs + REFGPU_REG_CE_FENCE_ADDR);
+	refgpu_ring_ack(rdev);
 	writel(REFGPU_CE_IRQS | REFGPU_CU_IRQS, regs + REFGPU_REG_IRQ_ENABLE);
 	writel(REFGPU_CE_CTRL_ENABLE, regs + REFGPU_REG_CE_CTRL);
 	ring->tail = 0;
 }
 
-/* Afterwards no DMA of the old work happens.  False if the device is gone. */
+/*
+ * Afterwards no DMA of the old work happens.  False if the device does not say so: then
+ * it does no DMA at all any more.
+ */
 static bool refgpu_ring_reset(struct refgpu_device *rdev)
 {
 	u32 ctrl;
 
 	writel(REFGPU_CE_CTRL_RESET, rdev->regs + REFGPU_REG_CE_CTRL);
-	return !readl_poll_timeout(rdev->regs + REFGPU_REG_CE_CTRL, ctrl,
-				   !(ctrl & REFGPU_CE_CTRL_RESET), 10,
-				   REFGPU_RESET_TIMEOUT_US) && !refgpu_gone(rdev);
+	if (!readl_poll_timeout(rdev->regs + REFGPU_REG_CE_CTRL, ctrl,
+				!(ctrl & REFGPU_CE_CTRL_RESET), 10,
+				REFGPU_RESET_TIMEOUT_US) && !refgpu_gone(rdev))
+		return true;
+	pci_clear_master(rdev->pdev);
+	return false;
 }
 
 /* The engine said which, or it hangs in the first. */
@@ -240,6 +256,8 @@ void refgpu_ring_recover(struct refgpu_device *rdev)
 	scoped_guard(spinlock_irq, &ring->lock) {
 		if (ring->dead || ring->stopped)
 			return;
+		/* an interrupt may have been lost; before we look, as the handler does */
+		refgpu_ring_ack(rdev);
 		refgpu_ring_complete(rdev);
 		if (!refgpu_gone(rdev)) {
 			error = readl(rdev->regs + REFGPU_REG_CE_STATUS) &
@@ -324,6 +342,7 @@ void refgpu_ring_start(struct refgpu_device *rdev)
 void refgpu_ring_stop(struct refgpu_device *rdev)
 {
 	struct refgpu_ring *ring = &rdev->ring;
+	bool alive;
 
 	guard(mutex)(&ring->reset_lock);
 	scoped_guard(spinlock_irq, &ring->lock) {
@@ -337,7 +356,12 @@ void refgpu_ring_stop(struct refgpu_device *rdev)
 		ring->stopped = true;
 	}
 	writel(0, rdev->regs + REFGPU_REG_IRQ_ENABLE);
-	refgpu_ring_reset(rdev);
+	alive = refgpu_ring_reset(rdev);
+	guard(spinlock_irq)(&ring->lock);
+	/* what is done is not to be done again: the fence page would tell of it too early */
+	refgpu_ring_complete(rdev);
+	if (!alive)
+		refgpu_ring_kill(rdev);
 }
 
 int refgpu_ring_init(struct refgpu_device *rdev)

@@ -47,7 +47,7 @@ static const u8 refgpu_op_uses[] = {
 	[REFGPU_COMPUTE_RANDOM] = USES_SRC | USES_PATTERN | USES_COUNT | USES_SEED,
 };
 
-/* Rows of @args->size bytes; one if there are no strides.  In user space? */
+/* Rows of @args->size bytes; one if there are no strides.  In user space, and in reach? */
 static bool refgpu_span_ok(const struct drm_refgpu_ctx_submit *args, u64 addr, u32 stride,
 			   bool rows)
 {
@@ -58,7 +58,8 @@ static bool refgpu_span_ok(const struct drm_refgpu_ctx_submit *args, u64 addr, u
 	if (rows && check_mul_overflow(args->count - 1, (u64)stride, &span))
 		return false;
 	return !check_add_overflow(span, args->size, &span) &&
-	       !check_add_overflow(span, addr, &span) && span <= TASK_SIZE;
+	       !check_add_overflow(span, addr, &span) && span <= TASK_SIZE &&
+	       refgpu_va_ok(span);
 }
 
 static bool refgpu_submit_ok(const struct drm_refgpu_ctx_submit *args)
@@ -108,6 +109,23 @@ static void refgpu_ctx_emit(struct refgpu_ctx *ctx, const struct drm_refgpu_ctx_
 	ctx->seqno = seqno;
 }
 
+/*
+ * Who waits looks now and then whether the device is still there, and tells; also if it
+ * was woken by nobody but the clock: 1 is what is left then of a wait that has ended.
+ */
+#define REFGPU_CTX_LOOK		HZ
+
+static void refgpu_ctx_look(struct refgpu_ctx *ctx)
+{
+	struct refgpu_device *rdev = ctx->rdev;
+	int idx;
+
+	if (!drm_dev_enter(&rdev->drm, &idx))
+		return;
+	refgpu_cu_check(rdev);
+	drm_dev_exit(idx);
+}
+
 /* Room in the ring of an engine that runs; or nothing to wait for */
 static bool refgpu_ctx_has_room(struct refgpu_ctx *ctx)
 {
@@ -139,13 +157,17 @@ static int refgpu_ctx_try_submit(struct refgpu_ctx *ctx,
 
 static int refgpu_ctx_submit(struct refgpu_ctx *ctx, struct drm_refgpu_ctx_submit *args)
 {
+	long left;
 	int err;
 
 	do {
-		err = wait_event_interruptible(ctx->rdev->cu.wait,
-					       refgpu_ctx_has_room(ctx));
-		if (err)
-			return err;
+		left = wait_event_interruptible_timeout(ctx->rdev->cu.wait,
+							refgpu_ctx_has_room(ctx),
+							REFGPU_CTX_LOOK);
+		if (left < 0)
+			return left;
+		if (left <= 1)
+			refgpu_ctx_look(ctx);
 		if (READ_ONCE(ctx->closed))
 			return -ECANCELED;
 		scoped_guard(mutex, &ctx->submit_lock)
@@ -193,26 +215,55 @@ static int refgpu_status_errno(u32 status)
 	}
 }
 
+/* What the engine wrote, for a command that it has executed since it was loaded */
+static int refgpu_ctx_read(const struct refgpu_ctx *ctx, u64 seqno, u64 *value)
+{
+	const void *r = ctx->mem + REFGPU_CTX_RING * REFGPU_CMD_SIZE +
+			(seqno - ctx->first - 1) % REFGPU_CTX_RING * REFGPU_RESULT_SIZE;
+
+	dma_rmb();
+	if (le64_to_cpu(*(const __le64 *)(r + REFGPU_RESULT_SEQNO)) != seqno)
+		return -ENODATA;
+	*value = le64_to_cpu(*(const __le64 *)(r + REFGPU_RESULT_VALUE));
+	return refgpu_status_errno(le32_to_cpu(*(const __le32 *)(r + REFGPU_RESULT_STATUS)));
+}
+
+/*
+ * Before the engine starts anew, which it does with an empty ring: who waits may not
+ * have looked yet, as a process that was frozen in the middle of that.
+ */
+void refgpu_ctx_keep(struct refgpu_ctx *ctx)
+{
+	u64 done = refgpu_cu_completed(ctx), seqno = ctx->first;
+
+	lockdep_assert_held(&ctx->rdev->cu.lock);
+	if (ctx->seqno - seqno > REFGPU_CTX_RING)
+		seqno = ctx->seqno - REFGPU_CTX_RING;
+	while (seqno++ < ctx->seqno) {
+		struct refgpu_kept *k = &ctx->kept[seqno % REFGPU_CTX_RING];
+
+		k->seqno = seqno;
+		k->value = 0;
+		k->err = seqno > done ? -EIO : refgpu_ctx_read(ctx, seqno, &k->value);
+	}
+}
+
 /* The engine is done with it; under refgpu_cu.lock no reset changes that. */
 static int refgpu_ctx_result(struct refgpu_ctx *ctx, u64 seqno, u64 *result)
 {
-	const void *r;
+	const struct refgpu_kept *k = &ctx->kept[seqno % REFGPU_CTX_RING];
 
 	guard(mutex)(&ctx->rdev->cu.lock);
 	if (READ_ONCE(ctx->closed))
 		return -ECANCELED;
 	if (ctx->rdev->cu.dead || !ctx->mem)
 		return -ENODEV;
-	if (seqno > ctx->lost && seqno <= ctx->first)
-		return -EIO;
-	dma_rmb();
-	r = ctx->mem + REFGPU_CTX_RING * REFGPU_CMD_SIZE +
-	    (seqno - ctx->first - 1) % REFGPU_CTX_RING * REFGPU_RESULT_SIZE;
-	if (seqno <= ctx->first || seqno + REFGPU_CTX_RING <= ctx->seqno ||
-	    le64_to_cpu(*(const __le64 *)(r + REFGPU_RESULT_SEQNO)) != seqno)
+	if (seqno + REFGPU_CTX_RING <= ctx->seqno)
 		return -ENODATA;
-	*result = le64_to_cpu(*(const __le64 *)(r + REFGPU_RESULT_VALUE));
-	return refgpu_status_errno(le32_to_cpu(*(const __le32 *)(r + REFGPU_RESULT_STATUS)));
+	if (seqno > ctx->first)
+		return refgpu_ctx_read(ctx, seqno, result);
+	*result = k->value;
+	return k->seqno == seqno ? k->err : -ENODATA;
 }
 
 static int refgpu_ctx_wait(struct refgpu_ctx *ctx, u64 seqno, s64 timeout_ns)
@@ -221,21 +272,14 @@ static int refgpu_ctx_wait(struct refgpu_ctx *ctx, u64 seqno, s64 timeout_ns)
 	signed long left, step;
 
 	do {
-		/* now and then look whether the device is still there */
-		step = min(drm_timeout_abs_to_jiffies(timeout_ns), HZ);
+		step = min(drm_timeout_abs_to_jiffies(timeout_ns), REFGPU_CTX_LOOK);
 		left = wait_event_interruptible_timeout(rdev->cu.wait,
 							refgpu_ctx_is_done(ctx, seqno),
 							step);
+		if (step && left >= 0 && left <= 1)
+			refgpu_ctx_look(ctx);
 		if (left)
 			return min(left, 0L);
-		if (step == HZ) {
-			int idx;
-
-			if (drm_dev_enter(&rdev->drm, &idx)) {
-				refgpu_cu_check(rdev);
-				drm_dev_exit(idx);
-			}
-		}
 	} while (ktime_before(ktime_get(), timeout_ns));
 	return refgpu_ctx_is_done(ctx, seqno) ? 0 : -ETIME;
 }
@@ -268,7 +312,8 @@ int refgpu_ctx_advise_ioctl(struct drm_device *drm, void *data, struct drm_file 
 	u64 end;
 	int err;
 
-	if (args->flags || args->pad || check_add_overflow(args->addr, args->size, &end))
+	if (args->flags || args->pad || check_add_overflow(args->addr, args->size, &end) ||
+	    !refgpu_va_ok(end))
 		return -EINVAL;
 	ctx = refgpu_ctx_lookup(file, args->ctx);
 	if (IS_ERR(ctx))
@@ -295,31 +340,25 @@ static int refgpu_prefetch_place(u32 placement, enum hgm_svm_advice *place)
 	}
 }
 
+/* It may take long, and removal is not to wait for that: refgpu_ctx_kill() ends it. */
 int refgpu_ctx_prefetch_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 {
 	struct drm_refgpu_ctx_prefetch *args = data;
 	enum hgm_svm_advice place;
 	struct refgpu_ctx *ctx;
 	long mapped;
-	int err, idx;
 	u64 end;
 
 	if (args->flags || args->pad || check_add_overflow(args->addr, args->size, &end) ||
-	    refgpu_prefetch_place(args->placement, &place))
+	    !refgpu_va_ok(end) || refgpu_prefetch_place(args->placement, &place))
 		return -EINVAL;
-	err = refgpu_enter(drm, &idx);
-	if (err)
-		return err;
 	ctx = refgpu_ctx_lookup(file, args->ctx);
-	if (IS_ERR(ctx)) {
-		err = PTR_ERR(ctx);
-		goto out;
-	}
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
 	mapped = hgm_svm_prefetch(&ctx->svm, args->addr, end, place);
-	args->mapped = max(mapped, 0L);
-	err = min(mapped, 0L);
 	refgpu_ctx_put(ctx);
-out:
-	refgpu_exit(drm, idx);
-	return err;
+	if (mapped < 0)
+		return mapped;
+	args->mapped = mapped;
+	return 0;
 }

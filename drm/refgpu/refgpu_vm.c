@@ -31,15 +31,16 @@ static unsigned int refgpu_pt_index(unsigned long va, unsigned int level)
 	return (va >> (PAGE_SHIFT + 9 * level)) % REFGPU_PT_ENTRIES;
 }
 
+/* Charged to the process that asks for it; a worker that handles a fault is nobody's. */
 static struct refgpu_pt *refgpu_pt_alloc(struct device *dev, unsigned int level)
 {
-	struct refgpu_pt *pt = kzalloc_obj(*pt);
+	struct refgpu_pt *pt = kzalloc_obj(*pt, GFP_KERNEL_ACCOUNT);
 
 	if (!pt)
 		return NULL;
 	if (level)
-		pt->sub = kcalloc(REFGPU_PT_ENTRIES, sizeof(*pt->sub), GFP_KERNEL);
-	pt->cpu = dma_alloc_coherent(dev, REFGPU_PT_BYTES, &pt->dma, GFP_KERNEL);
+		pt->sub = kcalloc(REFGPU_PT_ENTRIES, sizeof(*pt->sub), GFP_KERNEL_ACCOUNT);
+	pt->cpu = dma_alloc_coherent(dev, REFGPU_PT_BYTES, &pt->dma, GFP_KERNEL_ACCOUNT);
 	if (pt->cpu && (!level || pt->sub))
 		return pt;
 	if (pt->cpu)
@@ -64,6 +65,12 @@ static void refgpu_pt_set(struct refgpu_pt *pt, unsigned int i, u64 entry)
 	WRITE_ONCE(pt->cpu[i], cpu_to_le64(entry));
 }
 
+/* Does the device reach what ends there? */
+bool refgpu_va_ok(u64 end)
+{
+	return end <= BIT_ULL(REFGPU_VA_BITS);
+}
+
 static u64 refgpu_pt_get(const struct refgpu_pt *pt, unsigned int i)
 {
 	return le64_to_cpu(READ_ONCE(pt->cpu[i]));
@@ -86,6 +93,9 @@ static int refgpu_vm_prepare(struct hgm_svm *svm, unsigned long start, unsigned 
 	struct refgpu_ctx *ctx = to_ctx(svm);
 	struct refgpu_pt *pt = ctx->vm.root;
 
+	/* more than the tables tell apart: with LA57 a process may have such addresses */
+	if (!refgpu_va_ok(end))
+		return -EFAULT;
 	for (unsigned int l = REFGPU_PT_TOP; l; l--) {
 		unsigned int i = refgpu_pt_index(start, l);
 
@@ -96,6 +106,8 @@ static int refgpu_vm_prepare(struct hgm_svm *svm, unsigned long start, unsigned 
 			if (!sub)
 				return -ENOMEM;
 			WRITE_ONCE(pt->sub[i], sub);
+			/* the zeros of the table before what names it */
+			dma_wmb();
 			if (l > 1)
 				refgpu_pt_set(pt, i, sub->dma | REFGPU_PTE_VALID);
 		}

@@ -102,19 +102,18 @@ static void bo_out_of_memory(struct kunit *test)
 {
 	const struct first_place *p = test->param_value;
 	struct fake_drm *fd = fake_drm_cpu(test);
-	unsigned int n, quiet, refused = 0;
+	struct hgm_fake_sweep s;
 	struct drm_hgm_bo *bo;
 	bool failed;
 
-	hgm_fake_sweep(n, quiet) {
-		hgm_fake_fail_nth(test, n);
+	hgm_fake_sweep(&s) {
+		hgm_fake_fail(test, &s);
 		bo = drm_hgm_bo_create(&fd->hdev, SZ_64K, p->places, p->flags);
-		failed = hgm_fake_failed(test, &quiet);
+		failed = hgm_fake_failed(&s, IS_ERR(bo));
 		if (IS_ERR(bo)) {
 			KUNIT_EXPECT_TRUE(test, PTR_ERR(bo) == -ENOMEM ||
 					  (p->places & VRAM && PTR_ERR(bo) == -ENOSPC));
 			KUNIT_EXPECT_TRUE(test, failed);
-			refused++;
 		} else {
 			KUNIT_EXPECT_TRUE(test, bo->place & p->places);
 			KUNIT_EXPECT_TRUE(test, fake_is_zero(bo));
@@ -124,8 +123,8 @@ static void bo_out_of_memory(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, atomic_long_read(&fd->hdev.populated), 0);
 		KUNIT_EXPECT_TRUE(test, list_empty(&fd->hdev.bos));
 	}
-	KUNIT_EXPECT_GT(test, refused, 3);
-	KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+	KUNIT_EXPECT_GT(test, s.refused, 3);
+	KUNIT_EXPECT_LT(test, s.n, HGM_FAKE_SWEEP);
 }
 
 static void bo_place_refuses(struct kunit *test)

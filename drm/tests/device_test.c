@@ -41,22 +41,21 @@ static void device_init(struct kunit *test)
 /* Whichever allocation fails: no device, and the region is as it was. */
 static void device_out_of_memory(struct kunit *test)
 {
-	unsigned int n, quiet, refused = 0;
+	struct hgm_fake_sweep s;
 
-	hgm_fake_sweep(n, quiet) {
+	hgm_fake_sweep(&s) {
 		struct fake_drm *fd = fake_drm_bare(test);
 		struct hgm_fake_gpu *gpu = fd->gpu;
 		bool failed;
 		int err;
 
-		hgm_fake_fail_nth(test, n);
+		hgm_fake_fail(test, &s);
 		err = drm_hgm_device_init(&fd->hdev, &fd->drm, gpu->region,
 					  DRM_HGM_CPU_COPY);
-		failed = hgm_fake_failed(test, &quiet);
+		failed = hgm_fake_failed(&s, err);
 		if (err) {
 			KUNIT_EXPECT_TRUE(test, failed);
 			KUNIT_EXPECT_EQ(test, err, -ENOMEM);
-			refused++;
 		} else {
 			/* names and the like: it works all the same */
 			KUNIT_EXPECT_TRUE(test, fake_works(fd));
@@ -65,8 +64,8 @@ static void device_out_of_memory(struct kunit *test)
 		hgm_fake_gpu_unbind(gpu);
 		KUNIT_EXPECT_EQ(test, gpu->provider.unclaims, 1);
 	}
-	KUNIT_EXPECT_GT(test, refused, 10);
-	KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+	KUNIT_EXPECT_GT(test, s.refused, 10);
+	KUNIT_EXPECT_LT(test, s.n, HGM_FAKE_SWEEP);
 }
 
 /* TTM is told: evict to RAM, and never map VRAM by PFN. */
@@ -165,6 +164,38 @@ static void device_unplug_pinned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, drm_hgm_vram_used(&fd->hdev), 0);
 }
 
+/* Whichever allocation fails meanwhile: nothing is kept, and it ends. */
+static void device_unplug_out_of_memory(struct kunit *test)
+{
+	struct hgm_fake_sweep s;
+
+	hgm_fake_sweep(&s) {
+		struct fake_drm *fd = fake_drm_bare(test);
+		struct hgm_fake_gpu *gpu = fd->gpu;
+		struct drm_hgm_bo *bo;
+
+		KUNIT_ASSERT_EQ(test, 0, drm_hgm_device_init(&fd->hdev, &fd->drm, gpu->region,
+							     DRM_HGM_CPU_COPY));
+		bo = drm_hgm_bo_create(&fd->hdev, SZ_64K, DRM_HGM_PLACE_ALL, 0);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, bo);
+		/* it has had RAM: TTM needs an object for that again before it gives VRAM up */
+		fake_write(bo, 3);
+		KUNIT_EXPECT_EQ(test, fake_place(bo, DRM_HGM_PLACE_RAM, 0), 0);
+		KUNIT_EXPECT_EQ(test, fake_place(bo, DRM_HGM_PLACE_VRAM, 0), 0);
+		KUNIT_EXPECT_NULL(test, bo->tbo.ttm);
+		hgm_fake_fail(test, &s);
+		drm_hgm_device_unplug(&fd->hdev);
+		hgm_fake_failed(&s, false);
+		KUNIT_EXPECT_EQ(test, bo->place, 0);
+		KUNIT_EXPECT_NULL(test, bo->tbo.resource);
+		KUNIT_EXPECT_EQ(test, drm_hgm_vram_used(&fd->hdev), 0);
+		drm_hgm_bo_put(bo);
+		hgm_fake_gpu_unbind(gpu);
+	}
+	KUNIT_EXPECT_GT(test, s.failures, 0);
+	KUNIT_EXPECT_LT(test, s.n, HGM_FAKE_SWEEP);
+}
+
 /* Evicting more is of no use when enough is on its way back. */
 static void device_eviction_valuable(struct kunit *test)
 {
@@ -197,6 +228,7 @@ static struct kunit_case device_cases[] = {
 	KUNIT_CASE(device_walk),
 	KUNIT_CASE(device_unplug),
 	KUNIT_CASE(device_unplug_pinned),
+	KUNIT_CASE(device_unplug_out_of_memory),
 	KUNIT_CASE(device_eviction_valuable),
 	{}
 };

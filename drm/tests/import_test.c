@@ -111,6 +111,32 @@ static void import_waits_for_engine(struct kunit *test)
 	flush_workqueue(fd->hdev.ttm.wq);
 }
 
+/* Unplug does not leave a mapping behind, also one that is on its way out. */
+static void import_unplug_dying(struct kunit *test)
+{
+	struct fake_drm *fd = fake_drm(test);
+	struct hgm_fake_exporter *exp = hgm_fake_exporter(test, SIZE);
+	struct drm_hgm_bo *bo = import(test, fd, exp);
+	struct late late = { .fence = hgm_fake_fence(test), .exp = exp };
+
+	KUNIT_EXPECT_EQ(test, import_map(bo), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fd->hdev.imports), 1);
+	/* TTM destroys it only then */
+	hgm_fake_resv_fence(exp->dmabuf->resv, late.fence, DMA_RESV_USAGE_BOOKKEEP);
+	drm_hgm_bo_put(bo);
+	INIT_DELAYED_WORK_ONSTACK(&late.work, late_work);
+	schedule_delayed_work(&late.work, msecs_to_jiffies(200));
+	drm_hgm_device_unplug(&fd->hdev);
+	KUNIT_EXPECT_EQ(test, exp->mapped, 0);
+	KUNIT_EXPECT_EQ(test, late.mapped, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fd->hdev.imports), 0);
+	flush_delayed_work(&late.work);
+	destroy_delayed_work_on_stack(&late.work);
+	flush_workqueue(fd->hdev.ttm.wq);
+	KUNIT_EXPECT_EQ(test, exp->attached, 0);
+	dma_fence_put(late.fence);
+}
+
 /* Our own comes back as what it is. */
 static void import_own(struct kunit *test)
 {
@@ -173,6 +199,7 @@ static void import_refuses(struct kunit *test)
 static struct kunit_case import_cases[] = {
 	KUNIT_CASE(import_life),
 	KUNIT_CASE(import_waits_for_engine),
+	KUNIT_CASE(import_unplug_dying),
 	KUNIT_CASE(import_own),
 	KUNIT_CASE(import_refuses),
 	{}

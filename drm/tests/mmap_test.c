@@ -8,10 +8,12 @@
 #include <drm/drm_gem.h>
 #include <drm/ttm/ttm_bo.h>
 #include <kunit/resource.h>
+#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/uaccess.h>
+#include <linux/workqueue.h>
 
 #include "fake.h"
 
@@ -128,15 +130,22 @@ static void mmap_sigbus(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, byte, 0);
 }
 
-static vm_fault_t fault_at(u8 __user *at)
+static vm_fault_t fault_locked(u8 __user *at, enum fault_flag flags)
 {
 	unsigned long addr = (unsigned long)at;
+
+	mmap_assert_locked(current->mm);
+	return drm_hgm_vm_ops.fault(&(struct vm_fault){
+		.vma = vma_lookup(current->mm, addr), .address = addr, .flags = flags,
+	});
+}
+
+static vm_fault_t fault_at(u8 __user *at)
+{
 	vm_fault_t ret;
 
 	mmap_read_lock(current->mm);
-	ret = drm_hgm_vm_ops.fault(&(struct vm_fault){
-		.vma = vma_lookup(current->mm, addr), .address = addr,
-	});
+	ret = fault_locked(at, 0);
 	mmap_read_unlock(current->mm);
 	return ret;
 }
@@ -147,23 +156,22 @@ static void mmap_fault_fails(struct kunit *test)
 	struct fake_drm *fd = fake_drm(test);
 	struct drm_hgm_bo *bo = fake_bo(fd, SIZE, DRM_HGM_PLACE_RAM, 0);
 	u8 __user *at = user_map(test, bo);
-	unsigned int n, quiet, oom = 0;
+	struct hgm_fake_sweep s;
 	bool failed;
 	vm_fault_t ret;
 
 	/* no memory: come again, when somebody was killed for it */
-	hgm_fake_sweep(n, quiet) {
+	hgm_fake_sweep(&s) {
 		KUNIT_ASSERT_EQ(test, fake_drop(bo), 0);
-		hgm_fake_fail_nth(test, n);
+		hgm_fake_fail(test, &s);
 		ret = fault_at(at);
-		failed = hgm_fake_failed(test, &quiet);
+		failed = hgm_fake_failed(&s, ret == VM_FAULT_OOM);
 		KUNIT_EXPECT_TRUE(test, ret == VM_FAULT_NOPAGE ||
 				  (failed && ret == VM_FAULT_OOM));
-		oom += ret == VM_FAULT_OOM;
 	}
 	/* how many have no other way depends on what the caches hold: the page has none */
-	KUNIT_EXPECT_GT(test, oom, 0);
-	KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+	KUNIT_EXPECT_GT(test, s.refused, 0);
+	KUNIT_EXPECT_LT(test, s.n, HGM_FAKE_SWEEP);
 	/* a device that is not there, or does not work: never */
 	fake_sleep(fd);
 	KUNIT_EXPECT_TRUE(test, fault_at(at) == VM_FAULT_SIGBUS);
@@ -172,6 +180,62 @@ static void mmap_fault_fails(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, fault_at(at) == VM_FAULT_SIGBUS);
 	fd->drm.unplugged = false;
 	KUNIT_EXPECT_TRUE(test, fault_at(at) == VM_FAULT_NOPAGE);
+}
+
+/* Ends a move as soon as nobody holds the lock of the mm */
+struct mover {
+	struct work_struct work;
+	struct fake_drm *fd;
+	struct mm_struct *mm;
+	bool unlocked;
+};
+
+static void mover_work(struct work_struct *work)
+{
+	struct mover *m = container_of(work, struct mover, work);
+
+	for (int i = 0; i < 500 && !m->unlocked; i++) {
+		m->unlocked = !rwsem_is_locked(&m->mm->mmap_lock);
+		if (!m->unlocked)
+			msleep(20);
+	}
+	fake_engine_run(m->fd, 0);
+}
+
+/* Who has to wait for the buffer does not keep the whole mm waiting. */
+static void mmap_fault_comes_again(struct kunit *test)
+{
+	struct fake_drm *fd = fake_drm(test);
+	struct drm_hgm_bo *bo = fake_bo(fd, SIZE, DRM_HGM_PLACE_ALL, DRM_HGM_BO_VISIBLE);
+	u8 __user *at = user_map(test, bo);
+	struct mover m = { .fd = fd, .mm = current->mm };
+	vm_fault_t ret;
+
+	fake_write(bo, 5);
+	/* somebody has it, and there is no time: the lock of the mm stays */
+	mmap_read_lock(current->mm);
+	dma_resv_lock(bo->tbo.base.resv, NULL);
+	ret = fault_locked(at, FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_RETRY_NOWAIT);
+	dma_resv_unlock(bo->tbo.base.resv);
+	mmap_read_unlock(current->mm);
+	KUNIT_EXPECT_TRUE(test, ret == VM_FAULT_RETRY);
+	/* a move is under way: it goes */
+	fd->hold = true;
+	KUNIT_ASSERT_EQ(test, fake_place(bo, DRM_HGM_PLACE_RAM, DRM_HGM_MOVE_ASYNC), 0);
+	INIT_WORK_ONSTACK(&m.work, mover_work);
+	mmap_read_lock(current->mm);
+	schedule_work(&m.work);
+	ret = fault_locked(at, FAULT_FLAG_ALLOW_RETRY);
+	if (ret != VM_FAULT_RETRY)
+		mmap_read_unlock(current->mm);
+	KUNIT_EXPECT_TRUE(test, ret == VM_FAULT_RETRY);
+	flush_work(&m.work);
+	destroy_work_on_stack(&m.work);
+	KUNIT_EXPECT_TRUE(test, m.unlocked);
+	KUNIT_EXPECT_TRUE(test, dma_resv_test_signaled(bo->tbo.base.resv,
+						       DMA_RESV_USAGE_KERNEL));
+	fd->hold = false;
+	KUNIT_EXPECT_TRUE(test, user_sees(at, 5));
 }
 
 /* What a debugger sees, and writes, across pages that are not neighbours. */
@@ -206,6 +270,7 @@ static struct kunit_case mmap_cases[] = {
 	KUNIT_CASE(mmap_refuses_private),
 	KUNIT_CASE(mmap_sigbus),
 	KUNIT_CASE(mmap_fault_fails),
+	KUNIT_CASE(mmap_fault_comes_again),
 	KUNIT_CASE(mmap_access_memory),
 	{}
 };

@@ -175,18 +175,17 @@ static void move_out_of_memory(struct kunit *test)
 	struct fake_drm *fd = fake_drm_cpu(test);
 	struct drm_hgm_bo *bo = fake_bo(fd, SZ_64K, VRAM | RAM, 0);
 	static const u32 places[] = { VRAM, RAM };
-	unsigned int n, quiet, refused;
+	struct hgm_fake_sweep s;
 	bool failed;
 	int err;
 
 	fake_write(bo, 90);
 	for (int i = 0; i < ARRAY_SIZE(places); i++) {
-		refused = 0;
-		hgm_fake_sweep(n, quiet) {
+		hgm_fake_sweep(&s) {
 			KUNIT_ASSERT_EQ(test, fake_place(bo, places[i], 0), 0);
-			hgm_fake_fail_nth(test, n);
+			hgm_fake_fail(test, &s);
 			err = fake_place(bo, places[!i], 0);
-			failed = hgm_fake_failed(test, &quiet);
+			failed = hgm_fake_failed(&s, err);
 			KUNIT_EXPECT_EQ(test, bo->place, places[err ? i : !i]);
 			KUNIT_EXPECT_TRUE(test, !err || failed);
 			/* to the buddy, a block it cannot split is none */
@@ -195,11 +194,10 @@ static void move_out_of_memory(struct kunit *test)
 			KUNIT_EXPECT_TRUE(test, fake_holds(bo, 90));
 			KUNIT_EXPECT_EQ(test, drm_hgm_vram_used(&fd->hdev),
 					bo->place == VRAM ? SZ_64K : 0);
-			refused += !!err;
 		}
 		/* how many have no other way depends on what TTM's pools hold */
-		KUNIT_EXPECT_GT(test, refused, 0);
-		KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+		KUNIT_EXPECT_GT(test, s.refused, 0);
+		KUNIT_EXPECT_LT(test, s.n, HGM_FAKE_SWEEP);
 	}
 }
 

@@ -4,7 +4,9 @@
  *
  * drm_hgm_pm.c: VRAM that may be lost is left.
  */
+#include <linux/mm.h>
 #include <linux/pm_runtime.h>
+#include <linux/workqueue.h>
 
 #include "fake.h"
 
@@ -69,6 +71,140 @@ static void pm_evict_pinned(struct kunit *test)
 	drm_hgm_bo_unpin(bo);
 	dma_resv_unlock(bo->tbo.base.resv);
 	KUNIT_EXPECT_EQ(test, drm_hgm_device_evict(&fd->hdev, HGM_REVOKE_SUSPEND), 0);
+}
+
+static struct page *first_page(struct drm_hgm_bo *bo)
+{
+	struct fake_drm *fd = container_of(drm_hgm_bo_device(bo), struct fake_drm, hdev);
+	struct page *page;
+
+	dma_resv_lock(bo->tbo.base.resv, NULL);
+	page = hgm_p2p_page(fd->gpu->region, drm_hgm_bo_vram_offset(bo));
+	dma_resv_unlock(bo->tbo.base.resv);
+	KUNIT_ASSERT_NOT_NULL(fd->test, page);
+	return page;
+}
+
+/*
+ * One that is busy, and the first to be evicted, keeps no other in VRAM; what stays in
+ * spite of all is lost, and says so.
+ */
+static void pm_evict_busy(struct kunit *test)
+{
+	struct fake_drm *fd = fake_drm(test);
+	struct drm_hgm_bo *busy = fake_bo(fd, SZ_64K, VRAM | RAM, DRM_HGM_BO_VISIBLE);
+	struct drm_hgm_bo *idle = fake_bo(fd, SZ_64K, VRAM | RAM, DRM_HGM_BO_VISIBLE);
+	struct page *page;
+
+	fake_write(busy, 10);
+	fake_write(idle, 20);
+	page = first_page(busy);
+	get_page(page);
+	drm_hgm_device_freeze(&fd->hdev);
+	KUNIT_EXPECT_EQ(test, drm_hgm_device_evict(&fd->hdev, HGM_REVOKE_UNPLUG), -EBUSY);
+	KUNIT_EXPECT_EQ(test, busy->place, VRAM);
+	KUNIT_EXPECT_EQ(test, idle->place, RAM);
+	KUNIT_EXPECT_TRUE(test, fake_holds(idle, 20));
+	drm_hgm_device_lose(&fd->hdev);
+	KUNIT_EXPECT_EQ(test, drm_hgm_bo_error(busy), -EIO);
+	KUNIT_EXPECT_EQ(test, drm_hgm_bo_error(idle), 0);
+	put_page(page);
+	KUNIT_EXPECT_EQ(test, drm_hgm_device_evict(&fd->hdev, HGM_REVOKE_UNPLUG), 0);
+	KUNIT_EXPECT_EQ(test, drm_hgm_vram_used(&fd->hdev), 0);
+	drm_hgm_device_thaw(&fd->hdev);
+}
+
+struct holder {
+	struct delayed_work work;
+	struct page *page;
+	struct fake_importer *imp;
+};
+
+static void holder_work(struct work_struct *work)
+{
+	struct holder *h = container_of(work, struct holder, work.work);
+
+	if (h->page)
+		put_page(h->page);
+	if (h->imp)
+		fake_unmap(h->imp);
+}
+
+static void holder_start(struct holder *h, unsigned int ms)
+{
+	INIT_DELAYED_WORK_ONSTACK(&h->work, holder_work);
+	schedule_delayed_work(&h->work, msecs_to_jiffies(ms));
+}
+
+static void holder_finish(struct holder *h)
+{
+	flush_delayed_work(&h->work);
+	destroy_delayed_work_on_stack(&h->work);
+}
+
+/* Frozen, who holds a page for longer than an eviction waits is waited for. */
+static void pm_evict_waits(struct kunit *test)
+{
+	struct fake_drm *fd = fake_drm(test);
+	struct drm_hgm_bo *bo = fake_bo(fd, SZ_64K, VRAM | RAM, DRM_HGM_BO_VISIBLE);
+	struct holder h = {};
+
+	fake_write(bo, 30);
+	h.page = first_page(bo);
+	get_page(h.page);
+	drm_hgm_device_freeze(&fd->hdev);
+	holder_start(&h, 1000);
+	KUNIT_EXPECT_EQ(test, drm_hgm_device_evict(&fd->hdev, HGM_REVOKE_UNPLUG), 0);
+	KUNIT_EXPECT_EQ(test, bo->place, RAM);
+	KUNIT_EXPECT_TRUE(test, fake_holds(bo, 30));
+	drm_hgm_device_thaw(&fd->hdev);
+	holder_finish(&h);
+}
+
+/* A peer that still maps what a move before has left reaches VRAM. */
+static void pm_evict_late_peer(struct kunit *test)
+{
+	struct fake_drm *fd = fake_drm(test);
+	struct drm_hgm_bo *bo = fake_bo(fd, SZ_64K, VRAM | RAM, DRM_HGM_BO_VISIBLE);
+	struct fake_importer *imp = fake_attach(test, bo, hgm_fake_device(test, "peer"),
+						FAKE_P2P);
+	struct holder h = { .imp = imp };
+
+	imp->unmap_on_invalidate = false;
+	KUNIT_ASSERT_EQ(test, fake_map(imp), 0);
+	KUNIT_EXPECT_EQ(test, fake_place(bo, RAM, 0), 0);
+	KUNIT_EXPECT_EQ(test, drm_hgm_device_evict(&fd->hdev, HGM_REVOKE_SUSPEND), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, drm_hgm_vram_used(&fd->hdev), SZ_64K);
+	drm_hgm_device_freeze(&fd->hdev);
+	holder_start(&h, 1000);
+	KUNIT_EXPECT_EQ(test, drm_hgm_device_evict(&fd->hdev, HGM_REVOKE_SUSPEND), 0);
+	KUNIT_EXPECT_EQ(test, drm_hgm_vram_used(&fd->hdev), 0);
+	drm_hgm_device_thaw(&fd->hdev);
+	holder_finish(&h);
+}
+
+/* Who maps between the revocation and the move maps RAM. */
+static void pm_frozen_map(struct kunit *test)
+{
+	struct fake_drm *fd = fake_drm(test);
+	struct drm_hgm_bo *bo = fake_bo(fd, SZ_64K, VRAM, DRM_HGM_BO_VISIBLE);
+	struct drm_hgm_bo *pinned = fake_bo(fd, SZ_64K, VRAM, DRM_HGM_BO_VISIBLE);
+	struct fake_importer *imp = fake_attach(test, bo, hgm_fake_device(test, "peer"),
+						FAKE_P2P);
+	struct fake_importer *pinner = fake_attach(test, pinned,
+						   hgm_fake_device(test, "peer"), FAKE_P2P);
+
+	fake_write(bo, 40);
+	KUNIT_ASSERT_EQ(test, fake_pin(pinner), 0);
+	drm_hgm_device_freeze(&fd->hdev);
+	KUNIT_EXPECT_EQ(test, fake_map(imp), 0);
+	KUNIT_EXPECT_FALSE(test, fake_maps_vram(imp, fd->gpu->region));
+	KUNIT_EXPECT_EQ(test, bo->place, RAM);
+	KUNIT_EXPECT_TRUE(test, fake_holds(bo, 40));
+	/* that one cannot, it is for the eviction to revoke the pin */
+	KUNIT_EXPECT_EQ(test, fake_map(pinner), 0);
+	KUNIT_EXPECT_EQ(test, pinned->place, VRAM);
+	drm_hgm_device_thaw(&fd->hdev);
 }
 
 static int pin(struct drm_hgm_bo *bo, u32 place)
@@ -162,6 +298,10 @@ static struct kunit_case pm_cases[] = {
 	KUNIT_CASE(pm_evict),
 	KUNIT_CASE(pm_evict_revokes_pins),
 	KUNIT_CASE(pm_evict_pinned),
+	KUNIT_CASE_SLOW(pm_evict_busy),
+	KUNIT_CASE_SLOW(pm_evict_waits),
+	KUNIT_CASE_SLOW(pm_evict_late_peer),
+	KUNIT_CASE(pm_frozen_map),
 	KUNIT_CASE(pm_freeze),
 	KUNIT_CASE(pm_references),
 	KUNIT_CASE(pm_resume_fails),

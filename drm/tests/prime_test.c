@@ -107,22 +107,19 @@ static void prime_map_out_of_memory(struct kunit *test)
 						FAKE_P2P);
 	struct drm_hgm_attach *a = imp->attach->priv;
 	static const u32 places[] = { VRAM, RAM };
-	unsigned int n, quiet, refused;
+	struct hgm_fake_sweep s;
 	bool failed;
 	int err;
 
 	for (int i = 0; i < ARRAY_SIZE(places); i++) {
 		KUNIT_ASSERT_EQ(test, fake_place(bo, places[i], 0), 0);
-		refused = 0;
-		hgm_fake_sweep(n, quiet) {
-			hgm_fake_fail_nth(test, n);
+		hgm_fake_sweep(&s) {
+			hgm_fake_fail(test, &s);
 			err = fake_map(imp);
-			failed = hgm_fake_failed(test, &quiet);
+			failed = hgm_fake_failed(&s, err);
 			/* detectors allocate, too, and do without */
 			if (!err)
 				fake_unmap(imp);
-			else
-				refused++;
 			KUNIT_EXPECT_TRUE(test, !err || (failed && err == -ENOMEM));
 			KUNIT_EXPECT_EQ(test, hgm_peer_set_count(&bo->peers), 0);
 			KUNIT_EXPECT_EQ(test, a->maps, 0);
@@ -130,8 +127,8 @@ static void prime_map_out_of_memory(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, bo->place, places[i]);
 		}
 		/* the pieces, the mapping, its table; in RAM what holds the pages */
-		KUNIT_EXPECT_GE(test, refused, places[i] == RAM ? 4 : 3);
-		KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+		KUNIT_EXPECT_GE(test, s.refused, places[i] == RAM ? 4 : 3);
+		KUNIT_EXPECT_LT(test, s.n, HGM_FAKE_SWEEP);
 	}
 }
 
@@ -144,17 +141,16 @@ static void prime_attach_out_of_memory(struct kunit *test)
 						FAKE_P2P);
 	struct device *late = hgm_fake_device(test, "late");
 	struct dma_buf_attachment *attach;
-	unsigned int n, quiet, refused = 0;
+	struct hgm_fake_sweep s;
 	bool failed;
 
-	hgm_fake_sweep(n, quiet) {
-		hgm_fake_fail_nth(test, n);
+	hgm_fake_sweep(&s) {
+		hgm_fake_fail(test, &s);
 		attach = dma_buf_attach(imp->dmabuf, late);
-		failed = hgm_fake_failed(test, &quiet);
+		failed = hgm_fake_failed(&s, IS_ERR(attach));
 		if (IS_ERR(attach)) {
 			KUNIT_EXPECT_EQ(test, PTR_ERR(attach), -ENOMEM);
 			KUNIT_EXPECT_TRUE(test, failed);
-			refused++;
 		} else {
 			KUNIT_EXPECT_EQ(test, bo->ram_users, 1);
 			dma_buf_detach(imp->dmabuf, attach);
@@ -163,8 +159,8 @@ static void prime_attach_out_of_memory(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, list_is_singular(&bo->attachments));
 	}
 	/* the core's part of it and ours */
-	KUNIT_EXPECT_GE(test, refused, 2);
-	KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+	KUNIT_EXPECT_GE(test, s.refused, 2);
+	KUNIT_EXPECT_LT(test, s.n, HGM_FAKE_SWEEP);
 }
 
 /* While one is there who needs RAM, nobody pins it in VRAM. */
