@@ -9,18 +9,13 @@
 
 #include <rdma/ib_hgm.h>
 
-struct dma_buf_attachment;
-
-struct dma_buf_attachment *ib_hgm_guard_get(struct ib_device *ibdev, int fd);
-void ib_hgm_guard_put(struct dma_buf_attachment *attach);
+struct ib_umem_dmabuf *ib_hgm_pin_get_and_lock(struct ib_device *ibdev,
+					       const struct ib_hgm_mr_params *p);
 
 /* ib_hgm_svm.c: what ib_hgm_mr.c does for regions of process memory */
 void ib_hgm_svm_revoke(struct ib_hgm_mr *mr);
 void ib_hgm_svm_fini(struct ib_hgm_mr *mr);
-int ib_hgm_svm_fault(struct ib_hgm_mr *mr);
-unsigned int ib_hgm_svm_extents(const struct ib_hgm_mr *mr,
-				void (*emit)(void *arg, dma_addr_t addr, u64 len),
-				void *arg);
+int ib_hgm_svm_fault(struct ib_hgm_mr *mr, u64 offset);
 
 bool ib_hgm_mr_reap_locked(struct ib_hgm_mr *mr);
 

@@ -209,20 +209,12 @@ err_unmap:
 
 static int mr_init_pinned(struct ib_hgm_mr *mr, const struct ib_hgm_mr_params *p)
 {
-	struct dma_buf_attachment *guard;
 	struct ib_umem_dmabuf *umem;
 	int ret;
 
-	guard = ib_hgm_guard_get(mr->dev->ibdev, p->fd);
-	if (IS_ERR(guard))
-		return PTR_ERR(guard);
-	umem = ib_umem_dmabuf_get_pinned_revocable_and_lock(mr->dev->ibdev,
-							    p->offset, p->length,
-							    p->fd, p->access);
-	if (IS_ERR(umem)) {
-		ret = PTR_ERR(umem);
-		goto out_guard;
-	}
+	umem = ib_hgm_pin_get_and_lock(mr->dev->ibdev, p);
+	if (IS_ERR(umem))
+		return PTR_ERR(umem);
 	mr->umem = umem;
 	ret = mr->dev->ops->program(mr);
 	if (!ret) {
@@ -230,8 +222,6 @@ static int mr_init_pinned(struct ib_hgm_mr *mr, const struct ib_hgm_mr_params *p
 		ib_umem_dmabuf_set_revoke_locked(umem, mr_pinned_revoke, mr);
 	}
 	ib_umem_dmabuf_revoke_unlock(umem);
-out_guard:
-	ib_hgm_guard_put(guard);
 	return ret;
 }
 
@@ -358,18 +348,21 @@ static int mr_fault(struct ib_hgm_mr *mr)
 /**
  * ib_hgm_mr_fault - resolve an access to an absent region
  * @mr: the region; the caller keeps it alive
+ * @offset: of a byte of it that the device missed; imported memory: any
  * @event: when the device reported the fault
  *
  * Maps the memory where it is now, waits for the exporter's move to finish, and
- * programs the device.  If it fails, the driver must have its device fail the
- * access.  No locks held; may sleep, as long as the exporter takes to move.
+ * programs the device: imported memory as a whole, process memory the block around
+ * @offset, or what of it can be mapped.  If it fails, the driver must have its device fail
+ * the access.  No locks held; may sleep, as long as the exporter takes to move.
  *
- * Return: 0; -ENODEV: revoked; -EBUSY: STUCK; -EAGAIN: lost too many races with
- * moves; else what the exporter, hgm_mirror_map() or the driver says.
+ * Return: 0; -ENODEV: revoked; -EBUSY: STUCK; -EINVAL: @offset is not in the region;
+ * -EAGAIN: lost too many races with moves; else what the exporter,
+ * hgm_mirror_map_range() or the driver says.
  */
-int ib_hgm_mr_fault(struct ib_hgm_mr *mr, ktime_t event)
+int ib_hgm_mr_fault(struct ib_hgm_mr *mr, u64 offset, ktime_t event)
 {
-	int ret = mr->svm ? ib_hgm_svm_fault(mr) : mr_fault(mr);
+	int ret = mr->svm ? ib_hgm_svm_fault(mr, offset) : mr_fault(mr);
 
 	if (ret) {
 		atomic64_inc(&mr->dev->fault_errors);
@@ -383,7 +376,7 @@ EXPORT_SYMBOL_GPL(ib_hgm_mr_fault);
 
 /**
  * ib_hgm_mr_extents - walk the DMA addresses of a mapped region
- * @mr: the region
+ * @mr: the region, of imported memory
  * @emit: called for each contiguous piece, in order; NULL: only count
  * @arg: for @emit
  *
@@ -398,16 +391,11 @@ unsigned int ib_hgm_mr_extents(const struct ib_hgm_mr *mr,
 			       void *arg)
 {
 	struct hgm_dma_run run = { .emit = emit, .arg = arg };
-	struct ib_umem *umem;
+	struct ib_umem *umem = &mr->umem->umem;
+	u64 left = umem->length, skip = ib_umem_offset(umem);
 	struct scatterlist *sg;
 	unsigned int i;
-	u64 left, skip;
 
-	if (mr->svm)
-		return ib_hgm_svm_extents(mr, emit, arg);
-	umem = &mr->umem->umem;
-	left = umem->length;
-	skip = ib_umem_offset(umem);
 	dma_resv_assert_held(mr->umem->attach->dmabuf->resv);
 	for_each_sg(umem->sgt_append.sgt.sgl, sg, umem->sgt_append.sgt.nents, i) {
 		u64 piece = min_t(u64, sg_dma_len(sg) - skip, left);

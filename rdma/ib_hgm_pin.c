@@ -2,15 +2,16 @@
 /*
  * Copyright (c) 2026 The HGM authors
  *
- * A guard for the import of pinned regions.
+ * The import of pinned regions.
  *
  * ib_umem_dmabuf_get_pinned_revocable_and_lock() first attaches, and only then
  * takes the reservation lock and pins.  In Linux 7.3 a move in between counts as
  * the one revocation that the import can take: mapping then fails with -EINVAL,
  * and because the import is revoked already nobody undoes its pin, so that the
  * buffer can never move again.  (With lockdep the revocation even dereferences
- * &ib_umem_dmabuf.attach, which is not set yet.)  So keep the buffer in place
- * meanwhile, with an attachment and a pin of our own.
+ * &ib_umem_dmabuf.attach, which is not set yet.)  So do the same steps here, with a
+ * revocation that is deaf until the buffer is pinned and mapped.  From then on the
+ * import is one of the core's: ib_umem_release() revokes it, and releases all.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
@@ -18,76 +19,71 @@
 
 #include "ib_hgm_internal.h"
 
-static void guard_invalidate_mappings(struct dma_buf_attachment *attach)
+/* What the core does in ib_umem_dmabuf_revoke_locked(), which it keeps to itself */
+static void pin_revoke(struct dma_buf_attachment *attach)
 {
-	/* It never maps anything. */
+	struct ib_umem_dmabuf *umem = attach->importer_priv;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+	if (!umem->pinned)
+		return;
+	if (umem->pinned_revoke)
+		umem->pinned_revoke(umem->private);
+	ib_umem_dmabuf_unmap_pages(umem);
+	dma_buf_unpin(attach);
+	umem->pinned = 0;
+	umem->revoked = 1;
 }
 
-static const struct dma_buf_attach_ops guard_attach_ops = {
+static const struct dma_buf_attach_ops pin_attach_ops = {
 	.allow_peer2peer = true,
-	.invalidate_mappings = guard_invalidate_mappings,
+	.invalidate_mappings = pin_revoke,
 };
 
-static int guard_pin(struct dma_buf_attachment *attach)
+static int pin_and_map_locked(struct ib_umem_dmabuf *umem)
 {
 	int ret;
 
-	dma_resv_lock(attach->dmabuf->resv, NULL);
-	ret = dma_buf_pin(attach);
-	dma_resv_unlock(attach->dmabuf->resv);
+	ret = dma_buf_pin(umem->attach);
+	if (ret)
+		return ret;
+	ret = ib_umem_dmabuf_map_pages(umem);
+	if (!ret) {
+		umem->pinned = 1;
+		return 0;
+	}
+	/* Also when only the wait for fences failed: the table is there then. */
+	ib_umem_dmabuf_unmap_pages(umem);
+	dma_buf_unpin(umem->attach);
 	return ret;
 }
 
 /**
- * ib_hgm_guard_get - keep a dma-buf from moving
- * @ibdev: the device it is to be imported for
- * @fd: of the dma-buf
+ * ib_hgm_pin_get_and_lock - import a dma-buf pinned and revocable
+ * @ibdev: the device it is imported for
+ * @p: what
  *
- * No locks held; may sleep.
+ * As ib_umem_dmabuf_get_pinned_revocable_and_lock(), without its race; the descriptor is
+ * looked up once.  No locks held; may sleep.
  *
- * Return: the guard, for ib_hgm_guard_put(), or an ERR_PTR() of dma_buf_get(),
- * or of the exporter's attach or pin.
+ * Return: the import, pinned and mapped, its reservation lock held: the caller sets the
+ * revoke callback before unlocking; or an ERR_PTR(): what ib_hgm_mr_init() says of imports.
  */
-struct dma_buf_attachment *ib_hgm_guard_get(struct ib_device *ibdev, int fd)
+struct ib_umem_dmabuf *ib_hgm_pin_get_and_lock(struct ib_device *ibdev,
+					       const struct ib_hgm_mr_params *p)
 {
-	struct dma_buf_attachment *attach;
-	struct dma_buf *dmabuf;
+	struct ib_umem_dmabuf *umem;
 	int ret;
 
-	dmabuf = dma_buf_get(fd);
-	if (IS_ERR(dmabuf))
-		return ERR_CAST(dmabuf);
-	attach = dma_buf_dynamic_attach(dmabuf, ibdev->dma_device,
-					&guard_attach_ops, NULL);
-	if (IS_ERR(attach)) {
-		ret = PTR_ERR(attach);
-		goto err_put;
-	}
-	ret = guard_pin(attach);
-	if (ret)
-		goto err_detach;
-	return attach;
-
-err_detach:
-	dma_buf_detach(dmabuf, attach);
-err_put:
-	dma_buf_put(dmabuf);
+	umem = ib_umem_dmabuf_get(ibdev, p->offset, p->length, p->fd, p->access,
+				  &pin_attach_ops);
+	if (IS_ERR(umem))
+		return umem;
+	ib_umem_dmabuf_revoke_lock(umem);
+	ret = pin_and_map_locked(umem);
+	if (!ret)
+		return umem;
+	ib_umem_dmabuf_revoke_unlock(umem);
+	ib_umem_release(&umem->umem);
 	return ERR_PTR(ret);
-}
-
-/**
- * ib_hgm_guard_put - let it move again
- * @attach: from ib_hgm_guard_get()
- *
- * No locks held; may sleep.
- */
-void ib_hgm_guard_put(struct dma_buf_attachment *attach)
-{
-	struct dma_buf *dmabuf = attach->dmabuf;
-
-	dma_resv_lock(dmabuf->resv, NULL);
-	dma_buf_unpin(attach);
-	dma_resv_unlock(dmabuf->resv);
-	dma_buf_detach(dmabuf, attach);
-	dma_buf_put(dmabuf);
 }

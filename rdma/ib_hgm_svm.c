@@ -27,9 +27,25 @@ struct ib_hgm_svm {
 	bool write;
 };
 
+/* Of a region, in bytes */
+struct svm_part {
+	u64 offset;
+	u64 length;
+};
+
 static struct ib_hgm_svm *to_svm(struct hgm_mirror *mirror)
 {
 	return container_of(mirror, struct ib_hgm_svm, mirror);
+}
+
+/* What of the region lies in [@start, @end): its ends need not be those of pages. */
+static struct svm_part svm_part(const struct ib_hgm_svm *svm, unsigned long start,
+				unsigned long end)
+{
+	unsigned long from = max(start, svm->addr);
+	unsigned long to = min(end, svm->addr + svm->length);
+
+	return (struct svm_part){ from - svm->addr, to - from };
 }
 
 static void svm_set_state(struct ib_hgm_mr *mr, enum ib_hgm_state to)
@@ -40,12 +56,12 @@ static void svm_set_state(struct ib_hgm_mr *mr, enum ib_hgm_state to)
 	WRITE_ONCE(mr->state, to);
 }
 
-static void svm_stop(struct ib_hgm_mr *mr, bool forever)
+/* The device was told at @start to stop; @err is its answer. */
+static void svm_stopped(struct ib_hgm_mr *mr, ktime_t start, int err)
 {
 	struct ib_hgm_dev *dev = mr->dev;
-	ktime_t start = ktime_get();
 
-	if (!dev->ops->stop(mr, forever)) {
+	if (!err) {
 		ib_hgm_latency_add(&dev->invalidate, start);
 		return;
 	}
@@ -59,23 +75,33 @@ static void svm_stop(struct ib_hgm_mr *mr, bool forever)
 static void svm_invalidate(struct hgm_mirror *mirror, unsigned long start,
 			   unsigned long end)
 {
-	struct ib_hgm_mr *mr = to_svm(mirror)->mr;
+	struct ib_hgm_svm *svm = to_svm(mirror);
+	struct ib_hgm_mr *mr = svm->mr;
+	ktime_t now = ktime_get();
+	struct svm_part part;
 
 	if (mr->state != IB_HGM_LIVE)
 		return;
 	atomic64_inc(&mr->dev->invalidates);
-	svm_stop(mr, false);
+	part = svm_part(svm, start, end);
+	if (part.length < svm->length) {
+		svm_stopped(mr, now, mr->dev->ops->stop_part(mr, part.offset, part.length));
+		return;
+	}
+	svm_stopped(mr, now, mr->dev->ops->stop(mr, false));
 	svm_set_state(mr, IB_HGM_ABSENT);
 }
 
-static int svm_mapped(struct hgm_mirror *mirror)
+static int svm_mapped(struct hgm_mirror *mirror, unsigned long start, unsigned long end)
 {
-	struct ib_hgm_mr *mr = to_svm(mirror)->mr;
+	struct ib_hgm_svm *svm = to_svm(mirror);
+	struct svm_part part = svm_part(svm, start, end);
+	struct ib_hgm_mr *mr = svm->mr;
 	int ret;
 
 	if (mr->revoked)
 		return -ENODEV;
-	ret = mr->dev->ops->program(mr);
+	ret = mr->dev->ops->program_part(mr, part.offset, part.length);
 	if (!ret)
 		svm_set_state(mr, IB_HGM_LIVE);
 	return ret;
@@ -94,12 +120,13 @@ static const struct hgm_mirror_ops svm_mirror_ops = {
  * @length: bytes
  * @access: enum ib_access_flags
  *
- * Nothing is mapped until the device faults.  No locks held; may sleep.  Afterwards
- * the region is used as one of ib_hgm_mr_init(), except that &ib_hgm_ops are called
- * under a lock that MMU notifiers take: there @program must not allocate, either.
+ * Nothing is mapped until the device faults, and then a block of it.  No locks held;
+ * may sleep.  Afterwards the region is used as one of ib_hgm_mr_init(), except that
+ * &ib_hgm_ops are called under a lock that MMU notifiers take: there @program_part, in
+ * place of @program, must not allocate, either.
  *
- * Return: 0; -EINVAL: empty, or not of user space; -ENOMEM; what hgm_mirror_init()
- * says.
+ * Return: 0; -EOPNOTSUPP: the driver has no @program_part or @stop_part; -EINVAL: empty,
+ * or not of user space; -ENOMEM; what hgm_mirror_init() says.
  */
 int ib_hgm_mr_init_svm(struct ib_hgm_mr *mr, struct ib_hgm_dev *dev, unsigned long addr,
 		       u64 length, int access)
@@ -107,6 +134,8 @@ int ib_hgm_mr_init_svm(struct ib_hgm_mr *mr, struct ib_hgm_dev *dev, unsigned lo
 	struct ib_hgm_svm *svm;
 	int ret;
 
+	if (!dev->ops->program_part || !dev->ops->stop_part)
+		return -EOPNOTSUPP;
 	memset(mr, 0, sizeof(*mr));
 	mr->dev = dev;
 	mr->state = IB_HGM_ABSENT;
@@ -131,11 +160,14 @@ EXPORT_SYMBOL_GPL(ib_hgm_mr_init_svm);
 
 void ib_hgm_svm_revoke(struct ib_hgm_mr *mr)
 {
+	ktime_t now;
+
 	guard(mutex)(&mr->svm->mirror.lock);
 	mr->revoked = true;
 	if (mr->state == IB_HGM_REVOKED)
 		return;
-	svm_stop(mr, true);
+	now = ktime_get();
+	svm_stopped(mr, now, mr->dev->ops->stop(mr, true));
 	svm_set_state(mr, IB_HGM_REVOKED);
 }
 
@@ -146,25 +178,70 @@ void ib_hgm_svm_fini(struct ib_hgm_mr *mr)
 	mr->svm = NULL;
 }
 
-int ib_hgm_svm_fault(struct ib_hgm_mr *mr)
+/* The aligned @size bytes of the process around @offset, as far as they are in the region */
+static int svm_map_around(struct ib_hgm_svm *svm, u64 offset, unsigned long size,
+			  unsigned int *tries)
 {
-	unsigned int tries = SVM_TRIES;
+	unsigned long at = ALIGN_DOWN(svm->addr + offset, size);
+	struct svm_part part = svm_part(svm, at, at + size);
 	int ret;
 
 	do {
-		ret = hgm_mirror_map(&mr->svm->mirror, mr->svm->write);
-	} while (ret == -EAGAIN && --tries);
+		ret = hgm_mirror_map_range(&svm->mirror, svm->addr + part.offset, part.length,
+					   svm->write);
+	} while (ret == -EAGAIN && --*tries);
 	return ret;
 }
 
-unsigned int ib_hgm_svm_extents(const struct ib_hgm_mr *mr,
-				void (*emit)(void *arg, dma_addr_t addr, u64 len),
-				void *arg)
+/* Is it perhaps only a neighbour of what the device wants that cannot be mapped? */
+static bool svm_try_less(int err)
+{
+	return err == -EFAULT || err == -ENOMEM || err == -EREMOTEIO;
+}
+
+/*
+ * A part is mapped as a whole or not at all, so halve it until what is in the way (a hole,
+ * a page that may not be written, one that the device does not reach) is outside.
+ */
+int ib_hgm_svm_fault(struct ib_hgm_mr *mr, u64 offset)
+{
+	unsigned long size = IB_HGM_SVM_BLOCK;
+	unsigned int tries = SVM_TRIES;
+	int ret;
+
+	if (offset >= mr->svm->length)
+		return -EINVAL;
+	ret = svm_map_around(mr->svm, offset, size, &tries);
+	while (svm_try_less(ret) && size > PAGE_SIZE) {
+		size /= 2;
+		ret = svm_map_around(mr->svm, offset, size, &tries);
+	}
+	return ret;
+}
+
+/**
+ * ib_hgm_mr_svm_extents - walk the DMA addresses of a part of process memory
+ * @mr: the region, of process memory
+ * @offset: of the part, as &ib_hgm_ops.program_part was given it
+ * @length: of the part
+ * @emit: called for each contiguous piece, in order; NULL: only count
+ * @arg: for @emit
+ *
+ * The pieces add up to exactly @length.  Neighbours are merged, see
+ * &struct hgm_dma_run.  Only from &ib_hgm_ops.program_part, under the lock that is held
+ * there.
+ *
+ * Return: the number of pieces, at most one for each page of a block.
+ */
+unsigned int ib_hgm_mr_svm_extents(const struct ib_hgm_mr *mr, u64 offset, u64 length,
+				   void (*emit)(void *arg, dma_addr_t addr, u64 len),
+				   void *arg)
 {
 	struct ib_hgm_svm *svm = mr->svm;
 
-	return hgm_mirror_extents(&svm->mirror, svm->addr, svm->length, emit, arg);
+	return hgm_mirror_extents(&svm->mirror, svm->addr + offset, length, emit, arg);
 }
+EXPORT_SYMBOL_GPL(ib_hgm_mr_svm_extents);
 
 /**
  * ib_hgm_mr_svm_bytes - where the process memory of a region is

@@ -49,6 +49,7 @@ struct dentry;
  * @ctrl: bits of REFNIC_REG_CTRL besides ENABLE, under @cmd_lock
  * @dma_latency_us: to be set at each start, U32_MAX: as the device has it
  * @dma_chunk: to be set at each start, 0: as the device has it
+ * @svm_bytes: of process memory that is registered
  * @mrs: index -> &struct refnic_mr
  * @next_index: for the cyclic allocation of indices
  * @wq_lock: posting and completing, that is the members below up to @posted
@@ -60,9 +61,11 @@ struct dentry;
  * @cq_dma: its bus address
  * @posted: work in progress by slot of the work queue
  * @wq_space: woken when there is space in the work queue, and when @up changes
- * @fault_wq: runs @fault_work, one at a time
- * @fault_work: resolves the fault that holds the device's queue
- * @fault_time: when it was reported
+ * @buf_lock: work on the NIC's buffer, from its begin to its end; outside of the others
+ * @buf_owner: whose data is in the buffer, if any; changed under @buf_lock, and cleared
+ *	when that context goes
+ * @fault_wq: runs &refnic_mr.fault_work of all regions
+ * @fault_time: when the last fault was reported
  * @debugfs: directory
  */
 struct refnic_dev {
@@ -83,6 +86,7 @@ struct refnic_dev {
 	u32 dma_latency_us;
 	u32 dma_chunk;
 
+	atomic64_t svm_bytes;
 	struct xarray mrs;
 	u32 next_index;
 
@@ -96,8 +100,10 @@ struct refnic_dev {
 	struct refnic_work *posted[REFNIC_WQ_COUNT];
 	wait_queue_head_t wq_space;
 
+	struct mutex buf_lock;	/* see above */
+	struct ib_ucontext *buf_owner;
+
 	struct workqueue_struct *fault_wq;
-	struct work_struct fault_work;
 	ktime_t fault_time;
 
 	struct dentry *debugfs;
@@ -111,13 +117,17 @@ struct refnic_dev {
  * @uctx: who may use it
  * @index: in the region table
  * @flags: REFNIC_MR_F_WRITE and REFNIC_MR_F_ODP of the table entry
+ * @charged: part of &refnic_dev.svm_bytes
  * @list: extents for the device; kept while the region lives, so that a reset
- *	can program the region again without its reservation lock
+ *	can program the region again without its reservation lock.  Process memory:
+ *	of the last block that was programmed; after a reset all of them fault again.
  * @list_dma: its bus address
  * @list_cap: extents that fit
- * @list_count: extents in it
+ * @list_count: extents in it; with @list under &refnic_dev.cmd_lock for process memory
  * @inv_seq: the last invalidation, as INV_DONE counts
  * @inv_gen: &refnic_dev.gen at that time
+ * @fault_work: resolves a fault on the region; queued with a reference
+ * @fault_time: when it was reported
  * @refs: users, and one for the registration
  * @unused: completed by the last
  */
@@ -128,12 +138,15 @@ struct refnic_mr {
 	struct ib_ucontext *uctx;
 	u32 index;
 	u32 flags;
+	u64 charged;
 	__le64 *list;
 	dma_addr_t list_dma;
 	u32 list_cap;
 	u32 list_count;
 	u32 inv_seq;
 	u32 inv_gen;
+	struct work_struct fault_work;
+	ktime_t fault_time;
 	refcount_t refs;
 	struct completion unused;
 };
@@ -201,13 +214,16 @@ int refnic_hw_alloc(struct refnic_dev *dev);
 void refnic_hw_free(struct refnic_dev *dev);
 void refnic_hw_start(struct refnic_dev *dev);
 void refnic_hw_stop(struct refnic_dev *dev, int err);
+void refnic_hw_stop_gone(struct refnic_dev *dev);
 void refnic_hw_reset(struct refnic_dev *dev);
+void refnic_hw_clear_buf(struct refnic_dev *dev);
 int refnic_cmd_locked(struct refnic_dev *dev, u32 op, u32 index);
+int refnic_range_cmd_locked(struct refnic_dev *dev, u32 op, u32 index, u64 offset, u64 length);
 
 /* refnic_mr.c: regions */
 extern const struct ib_hgm_ops refnic_hgm_ops;
 
-/* The list of extents of a region of single pages is one allocation of 4 MiB then. */
+/* The mirror of such a region takes 6.5 MiB of kernel memory. */
 #define REFNIC_MAX_SVM	SZ_1G
 
 struct ib_mr *refnic_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 virt_addr,
@@ -225,6 +241,7 @@ void refnic_mr_put(struct refnic_mr *mr);
 /* refnic_fault.c: interrupts and faults */
 int refnic_irq_init(struct refnic_dev *dev);
 void refnic_irq_fini(struct refnic_dev *dev);
+void refnic_fault_init_mr(struct refnic_mr *mr);
 
 /* refnic_wq.c: the DMA work queue */
 int refnic_wq_exec(struct refnic_dev *dev, const struct refnic_dma_req *req,

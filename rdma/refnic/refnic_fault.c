@@ -10,44 +10,99 @@
 
 #define NO_FAULT	U32_MAX
 
-static void answer_fail(struct refnic_dev *dev, u32 index)
+/* What holds the device's queue */
+struct fault {
+	u32 index;	/* of the region */
+	u32 gen;	/* &refnic_dev.gen */
+	u64 offset;
+};
+
+/* It ends by a command or a reset, so both registers tell of one fault. */
+static bool read_fault_locked(struct refnic_dev *dev, struct fault *f)
 {
-	mutex_lock(&dev->cmd_lock);
-	/* Refused if something has answered the fault meanwhile: fine. */
-	if (dev->up)
-		refnic_cmd_locked(dev, REFNIC_MR_CMD_FAIL, index);
-	mutex_unlock(&dev->cmd_lock);
+	lockdep_assert_held(&dev->cmd_lock);
+	f->index = refnic_rd(dev, REFNIC_REG_FAULT_INDEX);
+	f->offset = refnic_rd64(dev, REFNIC_REG_FAULT_OFFSET);
+	f->gen = dev->gen;
+	/* Also what a device says that is gone. */
+	return f->index != NO_FAULT && dev->up;
+}
+
+static bool read_fault(struct refnic_dev *dev, struct fault *f)
+{
+	guard(mutex)(&dev->cmd_lock);
+	return read_fault_locked(dev, f);
+}
+
+/* Something else may have answered it meanwhile, and the device wait for another one. */
+static void answer_fail(struct refnic_dev *dev, const struct fault *f)
+{
+	struct fault now;
+
+	guard(mutex)(&dev->cmd_lock);
+	if (read_fault_locked(dev, &now) && now.index == f->index &&
+	    now.offset == f->offset && now.gen == f->gen)
+		refnic_cmd_locked(dev, REFNIC_MR_CMD_FAIL, f->index);
 }
 
 /*
- * The device holds its queue until the fault is answered, so each one is
- * answered, one way or the other.
+ * One of these for each region: it waits for the exporter, or for who has the memory of
+ * the process, and other regions do not wait for them.
  */
-static void resolve(struct refnic_dev *dev, u32 index)
+static void mr_fault_work(struct work_struct *work)
 {
-	struct refnic_mr *mr = refnic_mr_get_index(dev, index);
-	int ret = -ENOENT;
+	struct refnic_mr *mr = container_of(work, struct refnic_mr, fault_work);
+	struct refnic_dev *dev = mr->dev;
+	struct fault f;
+	int ret = 0;
 
-	if (mr) {
-		ret = ib_hgm_mr_fault(&mr->hgm, READ_ONCE(dev->fault_time));
-		refnic_mr_put(mr);
+	if (read_fault(dev, &f) && f.index == mr->index)
+		ret = ib_hgm_mr_fault(&mr->hgm, f.offset, READ_ONCE(mr->fault_time));
+	if (ret) {
+		ibdev_dbg(&dev->ibdev, "fault on region %u at %#llx: %d\n", f.index,
+			  f.offset, ret);
+		answer_fail(dev, &f);
 	}
-	if (!ret)
-		return;
-	ibdev_dbg(&dev->ibdev, "fault on region %u: %d\n", index, ret);
-	answer_fail(dev, index);
+	/* may free it */
+	refnic_mr_put(mr);
 }
 
-static void fault_work(struct work_struct *work)
+/**
+ * refnic_fault_init_mr - prepare a region for faults
+ * @mr: the region
+ */
+void refnic_fault_init_mr(struct refnic_mr *mr)
 {
-	struct refnic_dev *dev = container_of(work, struct refnic_dev,
-					      fault_work);
-	u32 index = refnic_rd(dev, REFNIC_REG_FAULT_INDEX);
+	INIT_WORK(&mr->fault_work, mr_fault_work);
+}
 
-	/* Also what a device says that is gone. */
-	if (index == NO_FAULT || !READ_ONCE(dev->up))
-		return;
-	resolve(dev, index);
+static void queue_fault(struct refnic_mr *mr)
+{
+	struct refnic_dev *dev = mr->dev;
+
+	WRITE_ONCE(mr->fault_time, READ_ONCE(dev->fault_time));
+	/* The reference is the work's, unless one that has it is still to begin. */
+	if (!queue_work(dev->fault_wq, &mr->fault_work))
+		refnic_mr_put(mr);
+}
+
+/*
+ * The device holds its queue until the fault is answered, so each one is answered, one
+ * way or the other.  A region that is not found is about to be CLEARed, by its
+ * deregistration, which fails the access as one to a region that has gone.
+ */
+static irqreturn_t fault_thread(int irq, void *data)
+{
+	struct refnic_dev *dev = data;
+	struct refnic_mr *mr;
+	struct fault f;
+
+	if (!read_fault(dev, &f))
+		return IRQ_HANDLED;
+	mr = refnic_mr_get_index(dev, f.index);
+	if (mr)
+		queue_fault(mr);
+	return IRQ_HANDLED;
 }
 
 static irqreturn_t fault_irq(int irq, void *data)
@@ -57,8 +112,7 @@ static irqreturn_t fault_irq(int irq, void *data)
 	WRITE_ONCE(dev->fault_time, ktime_get());
 	/* Before the register is read, so that the next fault raises it again. */
 	refnic_wr(dev, REFNIC_REG_IRQ_STATUS, REFNIC_IRQ_FAULT);
-	queue_work(dev->fault_wq, &dev->fault_work);
-	return IRQ_HANDLED;
+	return IRQ_WAKE_THREAD;
 }
 
 static irqreturn_t cq_irq(int irq, void *data)
@@ -71,7 +125,7 @@ static irqreturn_t cq_irq(int irq, void *data)
 }
 
 /**
- * refnic_irq_init - vectors and the fault worker
+ * refnic_irq_init - vectors and the fault workers
  * @dev: the device, stopped
  *
  * Return: 0 or an errno, and then nothing is left.
@@ -81,11 +135,9 @@ int refnic_irq_init(struct refnic_dev *dev)
 	struct pci_dev *pdev = dev->pdev;
 	int ret;
 
-	INIT_WORK(&dev->fault_work, fault_work);
 	/* Not for reclaim: a fault allocates, and waits for the exporter. */
-	dev->fault_wq = alloc_workqueue("refnic-fault-%s",
-					WQ_UNBOUND | WQ_HIGHPRI, 1,
-					pci_name(pdev));
+	dev->fault_wq = alloc_workqueue("refnic-fault-%s", WQ_UNBOUND | WQ_HIGHPRI,
+					WQ_UNBOUND_MAX_ACTIVE, pci_name(pdev));
 	if (!dev->fault_wq)
 		return -ENOMEM;
 	ret = pci_alloc_irq_vectors(pdev, REFNIC_VECTOR_FAULT + 1,
@@ -96,7 +148,7 @@ int refnic_irq_init(struct refnic_dev *dev)
 			      "refnic-cq:%s", pci_name(pdev));
 	if (ret)
 		goto err_vectors;
-	ret = pci_request_irq(pdev, REFNIC_VECTOR_FAULT, fault_irq, NULL, dev,
+	ret = pci_request_irq(pdev, REFNIC_VECTOR_FAULT, fault_irq, fault_thread, dev,
 			      "refnic-fault:%s", pci_name(pdev));
 	if (ret)
 		goto err_cq;

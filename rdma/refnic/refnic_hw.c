@@ -29,7 +29,8 @@ MODULE_PARM_DESC(reset_on_timeout,
  *
  * Remembers it: a device that comes back is not the one we programmed.  But one
  * that is being reset reads like that for a while, too: only what is seen while
- * it is up, and without a stop in between, is remembered.
+ * it is up, and without a stop in between, is remembered here, and what is seen when
+ * it is to be started in refnic_hw_start().
  *
  * Return: true if it has, or is being reset.
  */
@@ -105,6 +106,24 @@ int refnic_cmd_locked(struct refnic_dev *dev, u32 op, u32 index)
 	return status == REFNIC_MR_OK ? 0 : -EIO;
 }
 
+/**
+ * refnic_range_cmd_locked - one command for a part of a region
+ * @dev: the device, up; &refnic_dev.cmd_lock held
+ * @op: REFNIC_MR_CMD_SET_RANGE or REFNIC_MR_CMD_INVALIDATE_RANGE
+ * @index: of the region
+ * @offset: of the part, bytes
+ * @length: of the part, bytes
+ *
+ * Return: 0 or -EIO if the device refused it.
+ */
+int refnic_range_cmd_locked(struct refnic_dev *dev, u32 op, u32 index, u64 offset, u64 length)
+{
+	lockdep_assert_held(&dev->cmd_lock);
+	refnic_wr64(dev, REFNIC_REG_RANGE_OFFSET, offset);
+	refnic_wr64(dev, REFNIC_REG_RANGE_LENGTH, length);
+	return refnic_cmd_locked(dev, op, index);
+}
+
 /* What a reset wipes from the device: tell it again. */
 static void restore_regions(struct refnic_dev *dev)
 {
@@ -124,7 +143,10 @@ static void restore_regions(struct refnic_dev *dev)
 static void hw_start_locked(struct refnic_dev *dev)
 {
 	lockdep_assert_held(&dev->cmd_lock);
-	if (refnic_is_gone(dev) || READ_ONCE(dev->removing)) {
+	/* Here it must answer: whoever waits for it to come back waits in vain. */
+	if (refnic_is_gone(dev))
+		WRITE_ONCE(dev->gone, true);
+	if (READ_ONCE(dev->gone) || READ_ONCE(dev->removing)) {
 		wake_up_all(&dev->wq_space);
 		return;
 	}
@@ -218,6 +240,27 @@ void refnic_hw_stop(struct refnic_dev *dev, int err)
 }
 
 /**
+ * refnic_hw_stop_gone - fail the work of a device that has been pulled out
+ * @dev: the device
+ *
+ * For who has seen refnic_is_gone().  That may have been a reset, which is over by now:
+ * then the device goes on.  May sleep.
+ */
+void refnic_hw_stop_gone(struct refnic_dev *dev)
+{
+	bool gone;
+
+	scoped_guard(mutex, &dev->cmd_lock) {
+		/* if it is not up, who stopped it has failed all work */
+		gone = dev->up && refnic_is_gone(dev);
+		if (gone)
+			hw_stop_locked(dev, -ENODEV);
+	}
+	if (gone)
+		ib_hgm_dev_reap(&dev->hgm);
+}
+
+/**
  * refnic_hw_reset - stop and start
  * @dev: the device
  *
@@ -235,4 +278,18 @@ void refnic_hw_reset(struct refnic_dev *dev)
 	}
 	mutex_unlock(&dev->cmd_lock);
 	ib_hgm_dev_reap(&dev->hgm);
+}
+
+/**
+ * refnic_hw_clear_buf - make the NIC's buffer zeros
+ * @dev: the device; &refnic_dev.buf_lock held
+ *
+ * A device that is not up will be, or has been, cleared by its reset.  May sleep.
+ */
+void refnic_hw_clear_buf(struct refnic_dev *dev)
+{
+	lockdep_assert_held(&dev->buf_lock);
+	guard(mutex)(&dev->cmd_lock);
+	if (dev->up)
+		refnic_wr(dev, REFNIC_REG_BUF_CLEAR, 1);
 }

@@ -56,6 +56,7 @@ static void init_locks(struct refnic_dev *dev)
 		might_lock(&dev->cmd_lock);
 		fs_reclaim_release(GFP_KERNEL);
 	}
+	mutex_init(&dev->buf_lock);
 	spin_lock_init(&dev->wq_lock);
 	init_waitqueue_head(&dev->wq_space);
 	xa_init_flags(&dev->mrs, XA_FLAGS_ALLOC1);

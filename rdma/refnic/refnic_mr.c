@@ -15,6 +15,11 @@ static bool pin;
 module_param(pin, bool, 0644);
 MODULE_PARM_DESC(pin, "import every dma-buf pinned and revocable");
 
+static uint max_on_demand_mib = 16384;
+module_param(max_on_demand_mib, uint, 0644);
+MODULE_PARM_DESC(max_on_demand_mib,
+		 "process memory registered with a device, in MiB (16384)");
+
 #define REFNIC_MR_ACCESS (IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_READ | \
 			  IB_ACCESS_REMOTE_WRITE | IB_ACCESS_REMOTE_ATOMIC | \
 			  IB_ACCESS_RELAXED_ORDERING)
@@ -148,25 +153,39 @@ static int refnic_program(struct ib_hgm_mr *hgm)
 	return set_entry(mr, mr->flags | REFNIC_MR_F_VALID | REFNIC_MR_F_PRESENT);
 }
 
-static int refnic_stop(struct ib_hgm_mr *hgm, bool forever)
+/*
+ * Process memory.  The entry never says PRESENT: after a reset the device has nothing of
+ * the region and faults, so that nothing need be remembered for it here.
+ */
+static int refnic_program_part(struct ib_hgm_mr *hgm, u64 offset, u64 length)
 {
 	struct refnic_mr *mr = hgm_to_mr(hgm);
 	struct refnic_dev *dev = mr->dev;
-	u32 op = forever ? REFNIC_MR_CMD_CLEAR : REFNIC_MR_CMD_INVALIDATE;
-	int ret;
 
-	mutex_lock(&dev->cmd_lock);
-	write_entry(mr, forever ? 0 : mr->flags | REFNIC_MR_F_VALID);
-	if (!dev->up) {
-		/* Stopped as a whole; it will learn of this when it starts. */
-		mutex_unlock(&dev->cmd_lock);
+	guard(mutex)(&dev->cmd_lock);
+	if (!dev->up)
 		return 0;
-	}
-	ret = refnic_cmd_locked(dev, op, mr->index);
+	mr->list_count = 0;
+	ib_hgm_mr_svm_extents(hgm, offset, length, emit_extent, mr);
+	write_entry(mr, mr->flags | REFNIC_MR_F_VALID);
+	return refnic_range_cmd_locked(dev, REFNIC_MR_CMD_SET_RANGE, mr->index, offset, length);
+}
+
+/* The device was told to stop, and said @ret to that; under cmd_lock. */
+static void note_inv_locked(struct refnic_mr *mr, int ret)
+{
+	struct refnic_dev *dev = mr->dev;
+
+	lockdep_assert_held(&dev->cmd_lock);
 	/* refused: never answered, only a reset helps */
 	mr->inv_seq = refnic_rd(dev, REFNIC_REG_INV_ISSUED) + (ret ? REFNIC_MAX_MR : 0);
 	mr->inv_gen = dev->gen;
-	mutex_unlock(&dev->cmd_lock);
+}
+
+static int finish_stop(struct refnic_mr *mr, int ret)
+{
+	struct refnic_dev *dev = mr->dev;
+
 	if (ret && !refnic_is_gone(dev))
 		ibdev_err(&dev->ibdev, "invalidation of region %u refused\n",
 			  mr->index);
@@ -175,6 +194,41 @@ static int refnic_stop(struct ib_hgm_mr *hgm, bool forever)
 	/* A writable parameter of all devices; the helper's policy is per device. */
 	WRITE_ONCE(dev->hgm.kill_on_timeout, READ_ONCE(refnic_reset_on_timeout));
 	return ret ? -ETIMEDOUT : 0;
+}
+
+static int refnic_stop(struct ib_hgm_mr *hgm, bool forever)
+{
+	struct refnic_mr *mr = hgm_to_mr(hgm);
+	struct refnic_dev *dev = mr->dev;
+	u32 op = forever ? REFNIC_MR_CMD_CLEAR : REFNIC_MR_CMD_INVALIDATE;
+	int ret;
+
+	scoped_guard(mutex, &dev->cmd_lock) {
+		write_entry(mr, forever ? 0 : mr->flags | REFNIC_MR_F_VALID);
+		/* Stopped as a whole; it will learn of this when it starts. */
+		if (!dev->up)
+			return 0;
+		ret = refnic_cmd_locked(dev, op, mr->index);
+		note_inv_locked(mr, ret);
+	}
+	return finish_stop(mr, ret);
+}
+
+static int refnic_stop_part(struct ib_hgm_mr *hgm, u64 offset, u64 length)
+{
+	struct refnic_mr *mr = hgm_to_mr(hgm);
+	struct refnic_dev *dev = mr->dev;
+	int ret;
+
+	scoped_guard(mutex, &dev->cmd_lock) {
+		/* when it starts it has nothing of the region */
+		if (!dev->up)
+			return 0;
+		ret = refnic_range_cmd_locked(dev, REFNIC_MR_CMD_INVALIDATE_RANGE, mr->index,
+					      offset, length);
+		note_inv_locked(mr, ret);
+	}
+	return finish_stop(mr, ret);
 }
 
 static bool refnic_stopped(struct ib_hgm_mr *hgm)
@@ -191,6 +245,8 @@ static void refnic_kill(struct ib_hgm_mr *hgm)
 const struct ib_hgm_ops refnic_hgm_ops = {
 	.program = refnic_program,
 	.stop = refnic_stop,
+	.program_part = refnic_program_part,
+	.stop_part = refnic_stop_part,
 	.stopped = refnic_stopped,
 	.kill = refnic_kill,
 };
@@ -234,11 +290,22 @@ static struct refnic_mr *alloc_mr(struct ib_pd *pd, u64 length, u64 virt_addr, u
 	mr->ibmr.rkey = mr->ibmr.lkey;
 	refcount_set(&mr->refs, 1);
 	init_completion(&mr->unused);
+	refnic_fault_init_mr(mr);
 	return mr;
+}
+
+/* Not all of the kernel memory that a mirror takes is charged to its user: bound the sum. */
+static int charge_svm(struct refnic_mr *mr)
+{
+	u64 max = (u64)READ_ONCE(max_on_demand_mib) << 20;
+
+	mr->charged = mr->ibmr.length;
+	return atomic64_add_return(mr->charged, &mr->dev->svm_bytes) > max ? -ENOMEM : 0;
 }
 
 static void free_mr(struct refnic_mr *mr)
 {
+	atomic64_sub(mr->charged, &mr->dev->svm_bytes);
 	free_list(mr);
 	xa_erase(&mr->dev->mrs, mr->index);
 	kfree(mr);
@@ -325,9 +392,12 @@ struct ib_mr *refnic_reg_user_mr_dmabuf(struct ib_pd *pd, u64 offset, u64 length
  * @udata: unused
  *
  * On demand only: pinned memory cannot be in VRAM, nor move there.  The list has room
- * for the worst case, because it is filled where nothing may be allocated.
+ * for the worst case, a block of single pages, because it is filled where nothing may
+ * be allocated.
  *
- * Return: the region or an ERR_PTR().
+ * Return: the region or an ERR_PTR(): -EOPNOTSUPP: @access or @dmah; -EINVAL: empty, too
+ * long, or not of user space; -ENOMEM: also beyond max_on_demand_mib; -ENODEV: the device
+ * is gone; -EIO: it refuses the region.
  */
 struct ib_mr *refnic_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 virt_addr,
 				 int access, struct ib_dmah *dmah, struct ib_udata *udata)
@@ -346,7 +416,8 @@ struct ib_mr *refnic_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 vi
 	mr = alloc_mr(pd, length, virt_addr, mr_flags(true, access));
 	if (IS_ERR(mr))
 		return ERR_CAST(mr);
-	ret = reserve_list(mr, DIV_ROUND_UP_ULL(length, PAGE_SIZE) + 1);
+	ret = charge_svm(mr);
+	ret = ret ?: reserve_list(mr, IB_HGM_SVM_BLOCK >> PAGE_SHIFT);
 	ret = ret ?: ib_hgm_mr_init_svm(&mr->hgm, &dev->hgm, start, length, access);
 	if (ret) {
 		free_mr(mr);

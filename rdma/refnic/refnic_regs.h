@@ -20,7 +20,7 @@
 #define REFNIC_REG_ID			0x0000	/* u32 */
 #define REFNIC_ID_MAGIC			0x4e4d4748
 #define REFNIC_REG_VERSION		0x0004	/* u32 */
-#define REFNIC_VERSION			1
+#define REFNIC_VERSION			3
 #define REFNIC_REG_NODE_GUID		0x0008	/* u64, unique per device */
 #define REFNIC_REG_MAX_MR		0x0010	/* u32 entries in the region table */
 #define REFNIC_MAX_MR			4096
@@ -54,6 +54,14 @@
 #define REFNIC_MR_CMD_FAIL		4	/* answer to a fault: work held on it completes with
 						 * REFNIC_WC_FAULT
 						 */
+/*
+ * The same for RANGE_LENGTH bytes from RANGE_OFFSET on of an on-demand region; what it
+ * has of the rest stays.  SET_RANGE: the region is known; of its entry only the list is
+ * read, which has the extents of the range, of the same length as it.  Wakes work held by
+ * a fault in the range.  INVALIDATE_RANGE: an access to the range faults; drains those.
+ */
+#define REFNIC_MR_CMD_SET_RANGE		5
+#define REFNIC_MR_CMD_INVALIDATE_RANGE	6
 #define REFNIC_REG_MR_STATUS		0x004c	/* u32 result of the last command, REFNIC_MR_* */
 #define REFNIC_MR_OK			0
 #define REFNIC_MR_BAD			1	/* bad index, unreadable or malformed entry */
@@ -65,6 +73,9 @@
  */
 #define REFNIC_REG_INV_ISSUED		0x0050	/* u32 */
 #define REFNIC_REG_INV_DONE		0x0054	/* u32 */
+/* Of the commands SET_RANGE and INVALIDATE_RANGE: not empty, and inside of the region */
+#define REFNIC_REG_RANGE_OFFSET		0x0058	/* u64 first byte */
+#define REFNIC_REG_RANGE_LENGTH		0x0060	/* u64 bytes */
 
 #define REFNIC_MR_SIZE			64
 #define REFNIC_MR_LENGTH		0	/* u64 bytes of the region */
@@ -101,6 +112,10 @@
 #define REFNIC_REG_CQ_COUNT		0x0128	/* u32 power of two */
 #define REFNIC_REG_CQ_HEAD		0x012c	/* u32 read only, free running: CQEs written */
 #define REFNIC_REG_CQ_TAIL		0x0130	/* u32 consumed by the driver; the device waits when full */
+#define REFNIC_REG_BUF_CLEAR		0x0134	/* u32 write 1: all of the NIC's buffer is 0; between
+						 * two works on it, for what is in progress may
+						 * see, or leave, anything there
+						 */
 
 #define REFNIC_WQE_SIZE			64
 #define REFNIC_WQE_OP			0	/* u32 */
@@ -136,11 +151,13 @@
 #define REFNIC_WC_DMA			4	/* a bus access failed */
 
 /*
- * On-demand paging: an access to a valid, ODP, not present region writes the
- * region index to FAULT_INDEX, sets IRQ FAULT, sets STATUS.HELD and holds the
- * queue until MR_CMD SET (retry) or FAIL for that region.
+ * On-demand paging: an access to a valid, ODP region that is not present there writes the
+ * region index to FAULT_INDEX and the offset of the first byte that it missed to
+ * FAULT_OFFSET, sets IRQ FAULT, sets STATUS.HELD and holds the queue until MR_CMD SET,
+ * SET_RANGE with this byte (retry) or FAIL for that region.
  */
 #define REFNIC_REG_FAULT_INDEX		0x0140	/* u32, ~0 = none */
+#define REFNIC_REG_FAULT_OFFSET		0x0148	/* u64 */
 
 /*
  * Pipeline: an access resolves its translation first and performs the bus

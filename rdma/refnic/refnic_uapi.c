@@ -24,6 +24,11 @@ static bool op_has_dst(u32 op)
 	       op == REFNIC_DMA_FILL_SEQ;
 }
 
+static bool op_uses_buf(u32 op)
+{
+	return op == REFNIC_DMA_READ || op == REFNIC_DMA_WRITE;
+}
+
 static int check_req(const struct refnic_dma_req *req)
 {
 	if (req->op < REFNIC_DMA_COPY || req->op > REFNIC_DMA_FILL_SEQ ||
@@ -34,7 +39,7 @@ static int check_req(const struct refnic_dma_req *req)
 	if ((req->src_lkey && !op_has_src(req->op)) ||
 	    (req->dst_lkey && !op_has_dst(req->op)))
 		return -EINVAL;
-	if (req->op == REFNIC_DMA_READ || req->op == REFNIC_DMA_WRITE) {
+	if (op_uses_buf(req->op)) {
 		if (!IS_ALIGNED(req->seed, 4) || req->seed > REFNIC_BUF_SIZE ||
 		    req->len > REFNIC_BUF_SIZE - req->seed)
 			return -EINVAL;
@@ -61,6 +66,26 @@ static struct refnic_mr *get_side(struct refnic_dev *dev, struct ib_ucontext *uc
 	return mr;
 }
 
+/*
+ * The NIC has one buffer.  Who uses it finds there what he left, or zeros, never what
+ * another has left.
+ */
+static int exec_buf(struct refnic_dev *dev, struct ib_ucontext *uctx,
+		    const struct refnic_dma_req *req, struct refnic_dma_resp *resp)
+{
+	int ret = mutex_lock_interruptible(&dev->buf_lock);
+
+	if (ret)
+		return -ERESTARTSYS;
+	if (READ_ONCE(dev->buf_owner) != uctx) {
+		refnic_hw_clear_buf(dev);
+		WRITE_ONCE(dev->buf_owner, uctx);
+	}
+	ret = refnic_wq_exec(dev, req, resp);
+	mutex_unlock(&dev->buf_lock);
+	return ret;
+}
+
 static int dma_exec(struct refnic_dev *dev, struct ib_ucontext *uctx,
 		    const struct refnic_dma_req *req, struct refnic_dma_resp *resp)
 {
@@ -80,7 +105,10 @@ static int dma_exec(struct refnic_dev *dev, struct ib_ucontext *uctx,
 		ret = PTR_ERR(dst);
 		goto out_src;
 	}
-	ret = refnic_wq_exec(dev, req, resp);
+	if (op_uses_buf(req->op))
+		ret = exec_buf(dev, uctx, req, resp);
+	else
+		ret = refnic_wq_exec(dev, req, resp);
 	if (dst)
 		refnic_mr_put(dst);
 out_src:

@@ -88,6 +88,8 @@ static int refnic_alloc_ucontext(struct ib_ucontext *uctx, struct ib_udata *udat
 
 static void refnic_dealloc_ucontext(struct ib_ucontext *uctx)
 {
+	/* The next context may have its address: that is another user of the buffer. */
+	cmpxchg(&to_refnic(uctx->device)->buf_owner, uctx, NULL);
 }
 
 /*

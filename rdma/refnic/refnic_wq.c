@@ -145,7 +145,7 @@ static void wait_done(struct refnic_dev *dev, struct refnic_work *work)
 			since = jiffies;
 		}
 		if (refnic_is_gone(dev)) {
-			refnic_hw_stop(dev, -ENODEV);
+			refnic_hw_stop_gone(dev);
 		} else if (time_after(jiffies, since +
 				      msecs_to_jiffies(READ_ONCE(work_timeout_ms)))) {
 			ibdev_err(&dev->ibdev, "work does not finish\n");

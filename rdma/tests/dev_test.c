@@ -49,7 +49,7 @@ static void dev_stuck_twice(struct kunit *test)
 	mutex_lock(&nic->dev.reap_lock);
 	hgm_fake_exporter_move(nic->exp);
 	nic->answered = true;
-	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, ktime_get()), 0);
+	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, 0, ktime_get()), 0);
 	KUNIT_EXPECT_EQ(test, mr->state, IB_HGM_LIVE);
 	nic->answered = false;
 	hgm_fake_exporter_move(nic->exp);
@@ -73,7 +73,7 @@ static void dev_reaper_leaves_live(struct kunit *test)
 	hgm_fake_exporter_move(nic->exp);
 	nic->mute = false;
 	nic->answered = true;
-	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, ktime_get()), 0);
+	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, 0, ktime_get()), 0);
 	mutex_unlock(&nic->dev.reap_lock);
 	KUNIT_EXPECT_TRUE(test, settles(nic, 0));
 	flush_delayed_work(&nic->dev.reaper);

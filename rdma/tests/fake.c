@@ -16,12 +16,13 @@ static struct fake_nic *to_nic(struct ib_hgm_mr *mr)
 	return container_of(mr->dev, struct fake_nic, dev);
 }
 
-/* All callbacks promise the reservation lock. */
+/* All callbacks promise the reservation lock, or that of a mirror. */
 static void fake_note(struct ib_hgm_mr *mr, char what)
 {
 	struct fake_nic *nic = to_nic(mr);
 
-	dma_resv_assert_held(mr->umem->attach->dmabuf->resv);
+	if (!mr->svm)
+		dma_resv_assert_held(mr->umem->attach->dmabuf->resv);
 	if (nic->n < sizeof(nic->log) - 1)
 		nic->log[nic->n++] = what;
 }
@@ -36,8 +37,30 @@ static int fake_stop(struct ib_hgm_mr *mr, bool forever)
 {
 	fake_note(mr, forever ? 'F' : 'S');
 	/* it stops while the addresses are good */
-	KUNIT_EXPECT_TRUE(to_nic(mr)->test, mr->umem->sgt || forever);
+	KUNIT_EXPECT_TRUE(to_nic(mr)->test, mr->svm || mr->umem->sgt || forever);
 	return to_nic(mr)->mute ? -ETIMEDOUT : 0;
+}
+
+static int fake_program_part(struct ib_hgm_mr *mr, u64 offset, u64 length)
+{
+	struct fake_nic *nic = to_nic(mr);
+
+	fake_note(mr, 'p');
+	nic->offset = offset;
+	nic->length = length;
+	if (nic->emit)
+		nic->extents = ib_hgm_mr_svm_extents(mr, offset, length, nic->emit, nic->arg);
+	return nic->program_err;
+}
+
+static int fake_stop_part(struct ib_hgm_mr *mr, u64 offset, u64 length)
+{
+	struct fake_nic *nic = to_nic(mr);
+
+	fake_note(mr, 's');
+	nic->offset = offset;
+	nic->length = length;
+	return nic->mute ? -ETIMEDOUT : 0;
 }
 
 static bool fake_stopped(struct ib_hgm_mr *mr)
@@ -53,6 +76,8 @@ static void fake_kill(struct ib_hgm_mr *mr)
 static const struct ib_hgm_ops fake_ops = {
 	.program = fake_program,
 	.stop = fake_stop,
+	.program_part = fake_program_part,
+	.stop_part = fake_stop_part,
 	.stopped = fake_stopped,
 	.kill = fake_kill,
 };

@@ -21,7 +21,13 @@
  * @mute: does not answer when told to stop
  * @answered: has answered after all
  * @program_err: what it says to new addresses
- * @log: what it was asked to do, in order: Program, Stop, stop For ever, Kill
+ * @log: what it was asked to do, in order: Program, Stop, stop For ever, Kill; program
+ *	and stop a part
+ * @offset: of the last part
+ * @length: of the last part
+ * @emit: for the extents of a part
+ * @arg: for @emit
+ * @extents: in the last part
  */
 struct fake_nic {
 	struct kunit *test;
@@ -33,6 +39,11 @@ struct fake_nic {
 	int program_err;
 	char log[32];
 	unsigned int n;
+	u64 offset;
+	u64 length;
+	void (*emit)(void *arg, dma_addr_t addr, u64 len);
+	void *arg;
+	unsigned int extents;
 };
 
 struct fake_nic *fake_nic(struct kunit *test);

@@ -95,11 +95,11 @@ static void mr_dynamic_life(struct kunit *test)
 	hgm_fake_exporter_move(nic->exp);
 	KUNIT_EXPECT_STREQ(test, fake_log(nic), "");
 	KUNIT_EXPECT_EQ(test, atomic64_read(&nic->dev.invalidates), 1);
-	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, ktime_get()), 0);
+	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, 0, ktime_get()), 0);
 	KUNIT_EXPECT_EQ(test, mr->state, IB_HGM_LIVE);
 	KUNIT_EXPECT_STREQ(test, fake_log(nic), "P");
 	/* a fault that is late: programmed again, not mapped again */
-	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, ktime_get()), 0);
+	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, 0, ktime_get()), 0);
 	KUNIT_EXPECT_STREQ(test, fake_log(nic), "P");
 	KUNIT_EXPECT_EQ(test, nic->exp->maps, 2);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&nic->dev.faults), 2);
@@ -109,7 +109,7 @@ static void mr_dynamic_life(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mr->state, IB_HGM_REVOKED);
 	KUNIT_EXPECT_STREQ(test, fake_log(nic), "F");
 	KUNIT_EXPECT_EQ(test, nic->exp->mapped, 0);
-	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, ktime_get()), -ENODEV);
+	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, 0, ktime_get()), -ENODEV);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&nic->dev.fault_errors), 1);
 	KUNIT_EXPECT_STREQ(test, fake_log(nic), "");
 	fake_mr_fini(nic, mr);
@@ -133,7 +133,7 @@ static void mr_pinned_life(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nic->exp->mapped, 0);
 	hgm_fake_exporter_move(nic->exp);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&nic->dev.revokes), 1);
-	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, ktime_get()), -ENODEV);
+	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, 0, ktime_get()), -ENODEV);
 	KUNIT_EXPECT_STREQ(test, fake_log(nic), "");
 }
 
@@ -154,7 +154,7 @@ static void mr_stuck(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic64_read(&nic->dev.timeouts), 1);
 	/* a stop that was not answered is no sample of how long answers take */
 	KUNIT_EXPECT_EQ(test, nic->dev.invalidate.count, 0);
-	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, ktime_get()), k->pinned ? -ENODEV : -EBUSY);
+	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, 0, ktime_get()), k->pinned ? -ENODEV : -EBUSY);
 	KUNIT_EXPECT_EQ(test, nic->exp->mapped, 1);
 	nic->mute = false;
 	nic->answered = true;
@@ -163,7 +163,7 @@ static void mr_stuck(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mr->state, k->pinned ? IB_HGM_REVOKED : IB_HGM_ABSENT);
 	KUNIT_EXPECT_EQ(test, nic->exp->mapped, 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&nic->dev.stuck), 0);
-	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, ktime_get()), k->pinned ? -ENODEV : 0);
+	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, 0, ktime_get()), k->pinned ? -ENODEV : 0);
 }
 
 /* The user gives the region up and the device does not answer: by force. */
@@ -213,16 +213,16 @@ static void mr_fault_retries(struct kunit *test)
 	hgm_fake_exporter_move(nic->exp);
 	nic->exp->map_err = -EAGAIN;
 	nic->exp->map_err_for = 5;
-	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, ktime_get()), 0);
+	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, 0, ktime_get()), 0);
 	KUNIT_EXPECT_EQ(test, nic->exp->map_err_for, 0);
 	KUNIT_EXPECT_EQ(test, mr->state, IB_HGM_LIVE);
 	hgm_fake_exporter_move(nic->exp);
 	nic->exp->map_err_for = 1000;
-	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, ktime_get()), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, 0, ktime_get()), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, nic->exp->map_err_for, 1000 - 64);
 	nic->exp->map_err = -ENODEV;
 	nic->exp->map_err_for = 2;
-	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, ktime_get()), -ENODEV);
+	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, 0, ktime_get()), -ENODEV);
 	KUNIT_EXPECT_EQ(test, nic->exp->map_err_for, 1);
 	KUNIT_EXPECT_EQ(test, mr->state, IB_HGM_ABSENT);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&nic->dev.fault_errors), 2);
@@ -241,15 +241,15 @@ static void mr_fault_refused(struct kunit *test)
 	struct ib_hgm_mr *mr = fake_mr(nic, false);
 
 	nic->program_err = -ENOSPC;
-	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, ktime_get()), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, 0, ktime_get()), -ENOSPC);
 	KUNIT_EXPECT_EQ(test, mr->state, IB_HGM_LIVE);
 	KUNIT_EXPECT_EQ(test, nic->exp->mapped, 1);
 	hgm_fake_exporter_move(nic->exp);
-	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, ktime_get()), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, 0, ktime_get()), -ENOSPC);
 	KUNIT_EXPECT_EQ(test, mr->state, IB_HGM_ABSENT);
 	KUNIT_EXPECT_EQ(test, nic->exp->mapped, 0);
 	nic->program_err = 0;
-	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, ktime_get()), 0);
+	KUNIT_EXPECT_EQ(test, ib_hgm_mr_fault(mr, 0, ktime_get()), 0);
 }
 
 struct extents {
@@ -361,27 +361,25 @@ static void mr_out_of_memory(struct kunit *test)
 		.pinned = k->pinned,
 	};
 	struct ib_hgm_mr mr;
-	unsigned int n, quiet, refused = 0;
+	struct hgm_fake_sweep s;
 	bool failed;
 	int err;
 
 	KUNIT_ASSERT_GE(test, params.fd, 0);
-	hgm_fake_sweep(n, quiet) {
-		hgm_fake_fail_nth(test, n);
+	hgm_fake_sweep(&s) {
+		hgm_fake_fail(test, &s);
 		err = ib_hgm_mr_init(&mr, &nic->dev, &params);
-		failed = hgm_fake_failed(test, &quiet);
+		failed = hgm_fake_failed(&s, err);
 		/* detectors allocate, too, and do without */
 		if (!err)
 			ib_hgm_mr_fini(&mr);
-		else
-			refused++;
 		KUNIT_EXPECT_TRUE(test, !err || (failed && err == -ENOMEM));
 		KUNIT_EXPECT_EQ(test, nic->exp->attached, 0);
 		KUNIT_EXPECT_EQ(test, nic->exp->pinned, 0);
 		KUNIT_EXPECT_EQ(test, nic->exp->mapped, 0);
 	}
-	KUNIT_EXPECT_GT(test, refused, 2);
-	KUNIT_EXPECT_LT(test, n, HGM_FAKE_SWEEP);
+	KUNIT_EXPECT_GT(test, s.refused, 2);
+	KUNIT_EXPECT_LT(test, s.n, HGM_FAKE_SWEEP);
 	close_fd(params.fd);
 }
 
