@@ -402,7 +402,6 @@ static void test_unbind(void)
 static void test_reset(void)
 {
 	struct drm_refgpu_ctx_submit cmd = { .op = REFGPU_COMPUTE_FILL_SEQ };
-	char path[HGM_PATH];
 	struct svm_area a;
 	int64_t seqno = 0;
 
@@ -410,14 +409,13 @@ static void test_reset(void)
 	cmd.ctx = fault_ctx(0);
 	cmd.dst = (uintptr_t)a.p;
 	cmd.size = SIZE;
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", gpu[0].pci);
 	for (int i = 0; i < 3; i++) {
 		int ret;
 
 		for (int k = 0; k < 8; k++)
 			seqno = hgm_ctx_submit(gpu[0].fd, &cmd);
 		igt_assert_lte_s64(1, seqno);
-		igt_assert_eq(hgm_file_write(path, "1"), 0);
+		hgm_pci_reset(gpu[0].pci, NULL);
 		ret = hgm_ctx_wait(gpu[0].fd, cmd.ctx, seqno, INT64_MAX, NULL);
 		igt_assert_f(ret == -EIO || ret == -ENODATA, "error %d\n", ret);
 		fault_fill(0, cmd.ctx, &a);

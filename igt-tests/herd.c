@@ -4,8 +4,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -74,35 +72,10 @@ static void nic_write(struct herd_worker *w, struct herd_bo *bo)
 	pthread_rwlock_unlock(&bo->lock);
 }
 
-static __thread sigjmp_buf bus_jump;
-static __thread volatile sig_atomic_t bus_armed;
-
-static void on_sigbus(int sig)
-{
-	if (!bus_armed) {
-		signal(sig, SIG_DFL);
-		return;
-	}
-	bus_armed = 0;
-	siglongjmp(bus_jump, 1);
-}
-
 /* The CPU's checksum, or false where the memory has gone with its device */
 static bool cpu_crc(const struct herd_bo *bo, uint64_t size, uint32_t *crc)
 {
-	if (sigsetjmp(bus_jump, 1))
-		return false;
-	bus_armed = 1;
-	*crc = hgm_crc32c(0, bo->map, size);
-	bus_armed = 0;
-	return true;
-}
-
-static void catch_sigbus(void)
-{
-	struct sigaction sa = { .sa_handler = on_sigbus };
-
-	sigaction(SIGBUS, &sa, NULL);
+	return hgm_try_crc(bo->map, size, crc);
 }
 
 /* After a failed write: the GPU, if it is there, makes the contents known again */
@@ -145,8 +118,10 @@ bool herd_faults(const struct herd_bo *bo)
 
 /*
  * A process that ends has its pages until its address space is torn down, which may
- * take longer than a move waits: -EBUSY then, as with other pins, and again soon it
- * works.
+ * take longer than a move waits, 200 ms: -EBUSY then, as with other pins, and again soon
+ * it works (struct drm_refgpu_bo_move, limits.rst).  Asked 50 times that is ten seconds:
+ * a page that nobody gives back any more still fails the move.  Where no other process
+ * ends, the first -EBUSY does.
  */
 static int place(struct herd *h, struct herd_bo *bo, uint32_t to, uint32_t flags)
 {
@@ -215,7 +190,7 @@ static void bo_init(struct herd *h, struct herd_bo *bo)
 void herd_init(struct herd *h, struct hgm_gpu *on)
 {
 	memset(h, 0, sizeof(*h));
-	catch_sigbus();
+	hgm_catch_sigbus();
 	h->gpu = on;
 	h->seed = seed;
 	for (unsigned int i = 0; i < HERD_BOS; i++) {

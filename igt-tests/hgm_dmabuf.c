@@ -22,6 +22,8 @@ IGT_TEST_DESCRIPTION("Check export of buffers to NICs and other GPUs");
 #define PATTERN 0xd0ab0f00u
 #define MANY 16
 
+static char shown[1 << 20];
+
 static void test_export(void)
 {
 	uint32_t handle = hgm_bo(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM);
@@ -245,6 +247,64 @@ static void test_bad_register(void)
 	close(dmabuf);
 }
 
+/* From the NIC's buffer, or into it */
+static void buf_dma(struct hgm_nic *n, const struct ibv_mr *mr, uint32_t op)
+{
+	struct refnic_dma_req req = {
+		.op = op,
+		.src_lkey = op == REFNIC_DMA_READ ? hgm_nic_lkey(mr) : 0,
+		.dst_lkey = op == REFNIC_DMA_WRITE ? hgm_nic_lkey(mr) : 0,
+		.len = HGM_MIB,
+	};
+	struct refnic_dma_resp resp;
+
+	igt_assert_eq(hgm_nic_dma(n, &req, &resp), REFNIC_STATUS_OK);
+	igt_assert_eq_u64(resp.bytes, HGM_MIB);
+}
+
+/* Another user of NIC 0, who gets no byte of what was there before */
+static void assert_buffer_is_zeros(uint32_t handle, int dmabuf)
+{
+	struct hgm_nic other;
+	struct ibv_mr *mr;
+	uint32_t crc, zeros;
+
+	igt_assert_eq(hgm_nic_open(&other, 0), 0);
+	igt_assert_eq(hgm_nic_reg(&other, dmabuf, HGM_MIB, HGM_NIC_DYNAMIC, &mr), 0);
+	igt_assert_eq(hgm_bo_fill_seq(gpu[0].fd, handle, 0, HGM_MIB, PATTERN, 8), 0);
+	buf_dma(&other, mr, REFNIC_DMA_WRITE);
+	igt_assert_eq(hgm_bo_crc(gpu[0].fd, handle, 0, HGM_MIB, &crc), 0);
+	memset(shown, 0, HGM_MIB);
+	zeros = hgm_crc32c(0, shown, HGM_MIB);
+	igt_assert_eq_u32(crc, zeros);
+	/* what it leaves there itself it finds again, until it ends */
+	igt_assert_eq(hgm_bo_fill_seq(gpu[0].fd, handle, 0, HGM_MIB, PATTERN, 9), 0);
+	buf_dma(&other, mr, REFNIC_DMA_READ);
+	igt_assert_eq(hgm_nic_dereg(mr), 0);
+	hgm_nic_close(&other);
+}
+
+/* The NIC's own buffer has one user at a time, and changes hands empty */
+static void test_nic_buffer(void)
+{
+	uint32_t handle = hgm_bo(gpu[0].fd, HGM_MIB, REFGPU_PLACE_VRAM);
+	uint32_t others = hgm_bo(gpu[0].fd, HGM_MIB, REFGPU_PLACE_VRAM);
+	int dmabuf = hgm_export(gpu[0].fd, handle), fd = hgm_export(gpu[0].fd, others);
+	struct ibv_mr *mr = hgm_reg(0, dmabuf, HGM_MIB, HGM_NIC_DYNAMIC);
+
+	igt_assert_eq(hgm_bo_fill_seq(gpu[0].fd, handle, 0, HGM_MIB, PATTERN, 7), 0);
+	buf_dma(&nic[0], mr, REFNIC_DMA_READ);
+	igt_assert_eq(hgm_bo_fill_seq(gpu[0].fd, handle, 0, HGM_MIB, PATTERN, 8), 0);
+	buf_dma(&nic[0], mr, REFNIC_DMA_WRITE);
+	hgm_bo_assert_seq(gpu[0].fd, handle, HGM_MIB, PATTERN, 7);
+	/* of one that lives, and of one that has ended */
+	assert_buffer_is_zeros(others, fd);
+	assert_buffer_is_zeros(others, fd);
+	igt_assert_eq(hgm_nic_dereg(mr), 0);
+	close(fd);
+	close(dmabuf);
+}
+
 /* In the child: registered and in the middle of DMA */
 static void stream_for_ever(int dmabuf)
 {
@@ -282,7 +342,6 @@ static void test_kill_importer(void)
 	close(dmabuf);
 }
 
-static char shown[1 << 20];
 static unsigned int files;
 
 static int read_file(const char *path, const struct stat *st, int type, struct FTW *at)
@@ -340,6 +399,7 @@ static const struct hgm_subtest subtests[] = {
 	{ "balance", "Check that mappings made and revoked balance", test_balance },
 	{ "routes", "Check that the told route is the one that is used", test_routes },
 	{ "bad-register", "Check that wrong registrations are refused", test_bad_register },
+	{ "nic-buffer", "Check that a NIC's buffer changes hands empty", test_nic_buffer },
 	{ "kill-importer", "Check that nothing leaks when an importer dies in DMA",
 	  test_kill_importer },
 };

@@ -5,6 +5,7 @@
  * A GPU that works on plain memory of a process, by page faults.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -346,13 +347,84 @@ static void test_fdinfo(void)
 	svm_unmap(&a);
 }
 
+/* There are so many contexts, of all files; one that goes makes room for one */
+static void test_limit(void)
+{
+	static uint32_t ctx[1024];
+	int fd = hgm_gpu_reopen(&gpu[0]), ret = 0;
+	unsigned int n = 0;
+
+	igt_assert_fd(fd);
+	while (!ret && n < HGM_ARRAY_SIZE(ctx)) {
+		ret = hgm_ctx_create(n % 2 ? fd : gpu[0].fd, &ctx[n]);
+		n += !ret;
+	}
+	igt_info("%u contexts\n", n);
+	igt_assert_eq(ret, -ENOSPC);
+	igt_assert_lt_u64(1, n);
+	igt_assert_eq(hgm_ctx_destroy(gpu[0].fd, ctx[0]), 0);
+	igt_assert_eq(hgm_ctx_create(gpu[0].fd, &ctx[0]), 0);
+	igt_assert_eq(hgm_ctx_create(fd, &ctx[n]), -ENOSPC);
+	/* half of them go with their file */
+	close(fd);
+	for (unsigned int i = 0; i < n; i += 2)
+		igt_assert_eq(hgm_ctx_destroy(gpu[0].fd, ctx[i]), 0);
+	for (unsigned int i = 0; i < n; i++)
+		igt_assert_eq(hgm_ctx_create(gpu[0].fd, &ctx[i]), 0);
+	for (unsigned int i = 0; i < n; i++)
+		fault_destroy(0, ctx[i]);
+}
+
+#define REACH (1ULL << 48)
+
+static void assert_out_of_reach(uint32_t ctx, void *p, uint64_t size)
+{
+	struct drm_refgpu_ctx_submit cmd = {
+		.ctx = ctx,
+		.op = REFGPU_COMPUTE_FILL,
+		.dst = (uintptr_t)p,
+		.size = size,
+	};
+
+	igt_assert_eq_s64(hgm_ctx_submit(gpu[0].fd, &cmd), -EINVAL);
+	igt_assert_eq(hgm_ctx_advise(gpu[0].fd, ctx, p, size, REFGPU_ADVICE_RAM), -EINVAL);
+	igt_assert_eq_s64(hgm_ctx_prefetch(gpu[0].fd, ctx, p, size, 0), -EINVAL);
+}
+
+/*
+ * With five levels of page tables a process that asks for it gets memory which the GPU's
+ * four do not reach: that is refused, and not taken for what lies 2^48 below.
+ */
+static void test_far(void)
+{
+	uint64_t at[] = { REACH + (16ULL << 30), 1ULL << 52, (1ULL << 56) - HUGE };
+	uint32_t ctx = fault_ctx(0);
+
+	for (unsigned int i = 0; i < HGM_ARRAY_SIZE(at); i++) {
+		uint8_t *p = mmap((void *)at[i], HUGE, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		igt_assert(p != MAP_FAILED);
+		memset(p, i + 1, HUGE);
+		igt_info("asked for %#" PRIx64 ", got %p\n", at[i], p);
+		assert_out_of_reach(ctx, (void *)at[i], HUGE);
+		for (unsigned int k = 0; k < HUGE; k += HGM_PAGE)
+			igt_assert_eq(p[k], i + 1);
+		munmap(p, HUGE);
+	}
+	assert_out_of_reach(ctx, (void *)(REACH - HGM_PAGE), 2 * HGM_PAGE);
+	fault_destroy(0, ctx);
+}
+
 static const struct hgm_subtest subtests[] = {
 	{ "pages", "Check memory of single pages", test_pages },
 	{ "huge", "Check memory of large pages", test_huge },
 	{ "malloc", "Check what malloc() returns", test_malloc },
 	{ "strides", "Check strided and random access", test_strides },
 	{ "contexts", "Check contexts side by side", test_contexts },
+	{ "limit", "Check that contexts run out, and come back", test_limit },
 	{ "prefetch", "Check memory that is mapped beforehand", test_prefetch },
+	{ "far", "Check addresses that the GPU does not reach", test_far },
 	{ "advice", "Check that memory is where it was advised to be", test_advice },
 	{ "thrash", "Check memory that comes and goes", test_thrash },
 	{ "promotion", "Check memory that the GPU uses a lot", test_promotion },
@@ -364,5 +436,6 @@ int hgm_igt_main()
 	hgm_need_nics = true;
 	hgm_run_table(subtests, HGM_ARRAY_SIZE(subtests));
 	hgm_run_table(hgm_fault_mm, hgm_fault_mm_count);
+	hgm_run_table(hgm_fault_trouble, hgm_fault_trouble_count);
 	hgm_run_bad(hgm_bad_ctx, hgm_bad_ctx_count);
 }

@@ -17,5 +17,7 @@ void fault_fill(unsigned int g, uint32_t ctx, struct svm_area *a);
 
 extern const struct hgm_subtest hgm_fault_mm[];
 extern const unsigned int hgm_fault_mm_count;
+extern const struct hgm_subtest hgm_fault_trouble[];
+extern const unsigned int hgm_fault_trouble_count;
 
 #endif /* HGM_FAULT_H */

@@ -14,11 +14,13 @@
 IGT_TEST_DESCRIPTION("Check that devices may go and come back at any time");
 
 struct herd herd;
+struct compute_load compute;
 
 void scene_begin(unsigned int g)
 {
 	herd_init(&herd, &gpu[g]);
 	herd_start(&herd, ~0ULL);
+	compute_begin(&compute, &gpu[g]);
 	herd_wait(&herd, 5);
 	herd_assert_clean(&herd);
 }
@@ -33,17 +35,24 @@ void scene_assert_faults(void)
 void scene_assert_goes_on(void)
 {
 	herd_wait(&herd, 5);
+	compute_wait(&compute, 4);
 	igt_assert_eq_u64(herd.count.move_errors, 0);
 	igt_assert_eq_u64(herd.count.bus_errors, 0);
+	igt_assert_eq_u64(compute.lost + compute.refused, 0);
 }
 
 void scene_end(enum scene_contents contents)
 {
 	herd_stop(&herd);
+	compute_stop(&compute);
 	herd_report(&herd);
-	if (contents == SCENE_CONTENTS_HELD)
+	if (contents == SCENE_CONTENTS_HELD) {
 		igt_assert_eq_u64(herd.count.mismatches, 0);
+		igt_assert_eq_u64(compute.mismatches[COMPUTE_ANYWHERE], 0);
+		igt_assert_eq_u64(compute.bus_errors, 0);
+	}
 	herd_drop(&herd);
+	compute_end(&compute);
 }
 
 void recover(void)

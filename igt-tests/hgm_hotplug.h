@@ -5,15 +5,18 @@
 #ifndef HGM_HOTPLUG_H
 #define HGM_HOTPLUG_H
 
+#include "compute_load.h"
 #include "herd.h"
 #include "hgm_igt.h"
 #include "run_limits.h"
 
 extern struct herd herd;
+extern struct compute_load compute;
 
 /*
  * Everything a device can be in the middle of: DMA by both NICs, moves, CPU access
- * through mappings, exported buffers, open files; all of GPU g.
+ * through mappings, exported buffers, open files, a compute context with its faults;
+ * all of GPU g.
  */
 void scene_begin(unsigned int g);
 

@@ -85,6 +85,7 @@ static int reset_injections(void)
 		"inject_hang",
 		"inject_latency_us",
 		"inject_poison",
+		"inject_lost_irq",
 		"inject_compute_latency_us",
 	};
 	static const char *const on_nic[] = {
@@ -113,6 +114,7 @@ void hgm_reset_injections(void)
 	hgm_file_write_u64("/sys/module/hgm/parameters/revoke_timeout_ms", 5000);
 	hgm_file_write_u64("/sys/module/hgm/parameters/map_lifetime_ms", 0);
 	hgm_file_write_u64("/sys/module/refnic/parameters/invalidate_timeout_ms", 1000);
+	hgm_file_write_u64("/sys/module/refnic/parameters/max_on_demand_mib", 16384);
 }
 
 /* Nodes, verbs, and debugfs at last come while nobody can know */
@@ -147,6 +149,25 @@ uint64_t hgm_wait_stat(unsigned int g, const char *key, uint64_t want,
 	while ((value = hgm_stat(g, key)) != want && hgm_now_ns() < end)
 		hgm_sleep_us(5000);
 	return value;
+}
+
+/* A file of a PCI device in sysfs */
+void hgm_pci_write(const char *pci, const char *file, const char *text)
+{
+	char path[HGM_PATH];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", pci, file);
+	igt_assert_f(hgm_file_write(path, text) == 0, "cannot write %s to %s\n", text, path);
+}
+
+/* By a method, "flr" or "bus"; NULL: that of the kernel's choice */
+void hgm_pci_reset(const char *pci, const char *method)
+{
+	if (method)
+		hgm_pci_write(pci, "reset_method", method);
+	hgm_pci_write(pci, "reset", "1");
+	if (method)
+		hgm_pci_write(pci, "reset_method", "default");
 }
 
 /* Nothing mapped, nothing on its way, nothing allocated: nothing has leaked */

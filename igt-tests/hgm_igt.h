@@ -49,6 +49,8 @@ void hgm_reset_injections(void);
 void hgm_wait_removed(const char *pci, unsigned int seconds);
 void hgm_wait_devices(unsigned int seconds);
 void hgm_assert_idle(void);
+void hgm_pci_write(const char *pci, const char *file, const char *text);
+void hgm_pci_reset(const char *pci, const char *method);
 
 /* Asserting forms of what most subtests do */
 uint32_t hgm_bo(int fd, uint64_t size, uint32_t placement);
@@ -110,6 +112,13 @@ void hgm_run_bad(const struct hgm_bad_ioctl *ioctls, unsigned int n);
 void hgm_qmp_del(const char *id);
 void hgm_qmp_add(const char *id, const char *device);
 void hgm_qmp_gone(const char *id, bool gone);
+
+/* For hgm_qmp_add(): a GPU as this one is */
+void hgm_gpu_device(unsigned int g, char *device, size_t size);
+
+/* sigbus.c: the CPU's checksum, or false where reading ends in SIGBUS; catch it first */
+void hgm_catch_sigbus(void);
+bool hgm_try_crc(const void *p, uint64_t size, uint32_t *crc);
 
 /* dmesg.c: what the kernel said meanwhile */
 int hgm_dmesg_mark(void);

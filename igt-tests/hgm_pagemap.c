@@ -362,6 +362,14 @@ static void test_moving(void)
 	svm_unmap(&a);
 }
 
+/* The contexts' memory is the library's to move, and so not here */
+static void test_no_contexts(void)
+{
+	uint32_t ctx;
+
+	igt_assert_eq(hgm_ctx_create(gpu[0].fd, &ctx), -EOPNOTSUPP);
+}
+
 static const struct hgm_subtest subtests[] = {
 	{ "pages", "Check memory of single pages there and back", test_pages },
 	{ "huge", "Check memory of large pages there and back", test_huge },
@@ -374,6 +382,7 @@ static const struct hgm_subtest subtests[] = {
 	{ "two-managers", "Check drm_pagemap and the library in one process",
 	  test_two_managers },
 	{ "moving", "Check DMA to pages that move", test_moving },
+	{ "no-contexts", "Check that there are no compute contexts", test_no_contexts },
 };
 
 int hgm_igt_main()

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -22,15 +24,40 @@ IGT_TEST_DESCRIPTION("Check O_DIRECT between disks and VRAM");
 
 #define SIZE (8 * HGM_MIB)
 
-static int disk = -1;
-static uint8_t *ram; /* of the process, for what goes the usual way */
+#define MOUNTED "/tmp/hgm-storage"
+
+static int disk = -1;	       /* or a file on it */
+static const char *filesystem; /* NULL: the disk itself */
+static uint8_t *ram;	       /* of the process, for what goes the usual way */
+
+static void run_command(const char *format, const char *a, const char *b)
+{
+	char cmd[256];
+
+	snprintf(cmd, sizeof(cmd), format, a, b);
+	igt_assert_f(!system(cmd), "%s has failed\n", cmd);
+}
+
+/* A new filesystem, and the path of a file on it */
+static const char *make_file(const char *path)
+{
+	umount2(MOUNTED, MNT_DETACH); /* of a test that failed */
+	run_command("wipefs -qa %s%s", path, "");
+	run_command("mkfs.%s -q %s", filesystem, path);
+	mkdir(MOUNTED, 0700);
+	igt_assert_f(!mount(path, MOUNTED, filesystem, 0, NULL), "mount: %s\n",
+		     strerror(errno));
+	return MOUNTED "/file";
+}
 
 static void open_disk(void)
 {
 	const char *path = getenv("HGM_STORAGE");
 
 	igt_assert_f(path, "HGM_STORAGE names no disk\n");
-	disk = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+	if (filesystem)
+		path = make_file(path);
+	disk = open(path, O_RDWR | O_DIRECT | O_CLOEXEC | (filesystem ? O_CREAT : 0), 0600);
 	igt_assert_f(disk >= 0, "%s: %s\n", path, strerror(errno));
 	ram = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	igt_assert(ram != MAP_FAILED);
@@ -41,6 +68,8 @@ static void close_disk(void)
 	munmap(ram, SIZE);
 	close(disk);
 	disk = -1;
+	if (filesystem)
+		igt_assert_f(!umount(MOUNTED), "umount: %s\n", strerror(errno));
 }
 
 /* On the disk, through system memory */
@@ -251,6 +280,19 @@ static void test_no_route(void)
 	tell(0);
 }
 
+/*
+ * fio, which knows files only: tools/bofile.c makes one of a buffer.  It writes a file,
+ * reads it, and compares what it gets with the checksums in it.
+ */
+static void test_fio(void)
+{
+	run_command("LD_PRELOAD=/usr/local/lib/libhgm-bofile.so fio --name=hgm --direct=1 "
+		    "--mem=mmapshared:/dev/hgm-bo --ioengine=%s --filename=%s --size=8m "
+		    "--bs=64k --iodepth=16 --rw=randwrite --verify=crc32c --minimal >&2",
+		    "io_uring", filesystem ? MOUNTED "/fio" : getenv("HGM_STORAGE"));
+	tell(2 * SIZE);
+}
+
 static void (*subtest)(void);
 
 static void with_disk(void)
@@ -260,24 +302,37 @@ static void with_disk(void)
 	close_disk();
 }
 
-static const struct hgm_subtest subtests[] = {
+static const struct hgm_subtest on_disk[] = {
 	{ "read", "Check a disk that reads into VRAM", test_read },
 	{ "write", "Check a disk that writes from VRAM", test_write },
 	{ "vectors", "Check VRAM and RAM in one request", test_vectors },
 	{ "uring", "Check many requests at once by io_uring", test_uring },
 	{ "moving", "Check requests while the buffer moves", test_moving },
+	{ "fio", "Check fio with its memory in VRAM", test_fio },
+};
+
+static const struct hgm_subtest refusals[] = {
 	{ "refused", "Check a disk whose driver cannot", test_refused },
 	{ "no-route", "Check a disk that does not reach the GPU", test_no_route },
 };
 
-int hgm_igt_main()
+static void run_on(const char *fs, const struct hgm_subtest *table, unsigned int n)
 {
-	for (unsigned int i = 0; i < HGM_ARRAY_SIZE(subtests); i++) {
-		igt_describe(subtests[i].text);
-		igt_subtest(subtests[i].name)
+	for (unsigned int i = 0; i < n; i++) {
+		igt_describe(table[i].text);
+		igt_subtest_f("%s%s%s", fs ? fs : "", fs ? "-" : "", table[i].name)
 		{
-			subtest = subtests[i].fn;
+			filesystem = fs;
+			subtest = table[i].fn;
 			hgm_run(with_disk);
 		}
 	}
+}
+
+int hgm_igt_main()
+{
+	run_on(NULL, on_disk, HGM_ARRAY_SIZE(on_disk));
+	run_on("ext4", on_disk, HGM_ARRAY_SIZE(on_disk));
+	run_on("xfs", on_disk, HGM_ARRAY_SIZE(on_disk));
+	run_on(NULL, refusals, HGM_ARRAY_SIZE(refusals));
 }

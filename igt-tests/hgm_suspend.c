@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "compute_load.h"
 #include "herd.h"
 #include "hgm_igt.h"
 #include "importer.h"
@@ -29,6 +30,7 @@ IGT_TEST_DESCRIPTION("Check that nothing is lost while the system sleeps");
 #define WAKE_AFTER_IDLE 2000 /* ms, from the sleep of the devices on */
 
 static struct herd herd;
+static struct compute_load compute;
 
 /* Buffers in VRAM that nobody moves: where are they afterwards? */
 static struct parked {
@@ -96,16 +98,21 @@ static void sleep_in_work(const char *state)
 	park(&parked[1], HGM_NIC_PINNED);
 	herd_init(&herd, &gpu[0]);
 	herd_start(&herd, ~0ULL);
+	compute_begin(&compute, &gpu[0]);
 	herd_wait(&herd, 20);
 	start = hgm_now_ns();
 	power("state", state);
 	igt_info("awake again after %.1f s\n", (hgm_now_ns() - start) / 1e9);
 	herd_wait(&herd, 20);
+	compute_wait(&compute, 8);
 	herd_stop(&herd);
+	compute_stop(&compute);
 	herd_report(&herd);
 	herd_assert_clean(&herd);
 	herd_verify(&herd);
+	compute_verify(&compute);
 	herd_fini(&herd);
+	compute_end(&compute);
 	unpark(&parked[0], HGM_NIC_DYNAMIC);
 	unpark(&parked[1], HGM_NIC_PINNED);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "hgm_svm.h"
+#include "run_limits.h"
 
 IGT_TEST_DESCRIPTION("Check process memory in the memory of a GPU");
 
@@ -275,7 +276,7 @@ static const struct hgm_subtest subtests[] = {
 	{ "special", "Check mappings that do not move", test_special },
 };
 
-int hgm_igt_main()
+int igt_main_args("", hgm_limit_options, hgm_limit_help, hgm_limit_option, NULL)
 {
 	hgm_run_table(subtests, HGM_ARRAY_SIZE(subtests));
 	hgm_run_table(hgm_svm_mm, hgm_svm_mm_count);

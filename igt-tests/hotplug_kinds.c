@@ -25,11 +25,14 @@ static void assert_gone(unsigned int g)
 	struct drm_refgpu_device_info info;
 	uint32_t handle = herd.bo[0].handle, crc, other;
 	int fd = gpu[g].fd;
+	uint64_t sum;
 
 	igt_assert_eq(hgm_gpu_info(fd, &info), -ENODEV);
 	igt_assert_eq(hgm_bo_crc(fd, handle, 0, HGM_PAGE, &crc), -ENODEV);
 	igt_assert_eq(hgm_bo_create(fd, HGM_PAGE, 3, 0, &other), -ENODEV);
 	igt_assert_eq(hgm_bo_move(fd, handle, REFGPU_PLACE_RAM, 0), -ENODEV);
+	igt_assert_eq(hgm_ctx_create(fd, &other), -ENODEV);
+	igt_assert_eq(hgm_ctx_load(fd, compute.ctx, REFGPU_COMPUTE_SUM, herd.bo, 4, &sum), -ENODEV);
 	igt_assert_neq(hgm_nic_crc(&nic[0], herd.bo[0].mr[0], 0, HGM_PAGE, &crc), 0);
 }
 
@@ -65,14 +68,10 @@ static void nic_unbind(void)
 
 static void gpu_device_del(void)
 {
-	struct drm_refgpu_device_info info;
 	unsigned int g = any();
 	char device[256];
 
-	igt_assert_eq(hgm_gpu_info(gpu[g].fd, &info), 0);
-	snprintf(device, sizeof(device), "\"driver\":\"hgm-gpu\",\"bus\":\"port%u\","
-					 "\"vram\":%llu,\"visible\":%llu",
-		 g, info.vram_size, info.visible_size);
+	hgm_gpu_device(g, device, sizeof(device));
 	scene_begin(g);
 	hgm_qmp_del(gpu_id[g]);
 	hgm_wait_removed(gpu[g].pci, 60);
@@ -99,14 +98,6 @@ static void nic_device_del(void)
 	hgm_qmp_add(nic_id[n], device);
 }
 
-static void sysfs_write(const char *pci, const char *file, const char *text)
-{
-	char path[HGM_PATH];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", pci, file);
-	igt_assert_f(hgm_file_write(path, text) == 0, "cannot write %s to %s\n", text, path);
-}
-
 /* The switch's upstream port: the bridge above the bridge above the device */
 static void find_switch(char *pci, size_t size)
 {
@@ -124,7 +115,7 @@ static void switch_remove(void)
 
 	find_switch(pci, sizeof(pci));
 	scene_begin(any());
-	sysfs_write(pci, "remove", "1");
+	hgm_pci_write(pci, "remove", "1");
 	igt_assert_eq(hgm_gpu_count(), 0);
 	igt_assert_eq(hgm_nic_count(), 0);
 	scene_assert_faults();
@@ -166,16 +157,18 @@ static void nic_gone(void)
 static void reset(const char *pci, const char *method)
 {
 	scene_begin(any());
-	sysfs_write(pci, "reset_method", method);
-	sysfs_write(pci, "reset", "1");
-	sysfs_write(pci, "reset_method", "default");
+	hgm_pci_reset(pci, method);
 	herd_wait(&herd, 20);
+	compute_wait(&compute, 4);
 	herd_stop(&herd);
+	compute_stop(&compute);
 	herd_report(&herd);
 	igt_assert_eq_u64(herd.count.mismatches, 0);
 	igt_assert_eq_u64(herd.count.bus_errors, 0);
 	herd_verify(&herd);
+	compute_verify(&compute);
 	herd_fini(&herd);
+	compute_end(&compute);
 }
 
 static void gpu_reset_bus(void)

@@ -178,6 +178,32 @@ static void test_hang_with_queue(void)
 		hgm_bo_assert_seq(gpu[0].fd, handle[i], SIZE, PATTERN, seed);
 }
 
+#define MOVES 8
+
+/*
+ * An interrupt that does not arrive costs the one job its timeout of 2 s: the engine, which
+ * has nothing wrong with it, is not reset, and is heard again.
+ */
+static void test_lost_irq(void)
+{
+	uint32_t handle = filled(REFGPU_PLACE_VRAM);
+	uint64_t before = resets(), start, first;
+
+	igt_assert_eq(hgm_gpu_inject(&gpu[0], "inject_lost_irq", 1), 0);
+	start = hgm_now_ns();
+	igt_assert_eq(hgm_bo_move(gpu[0].fd, handle, REFGPU_PLACE_RAM, 0), 0);
+	first = hgm_now_ns() - start;
+	start = hgm_now_ns();
+	for (int i = 0; i < MOVES; i++)
+		igt_assert_eq(hgm_bo_move(gpu[0].fd, handle, 1 + (i & 1), 0), 0);
+	start = hgm_now_ns() - start;
+	igt_info("the first move took %.2f s, %d more %.2f s\n", first / 1e9, MOVES, start / 1e9);
+	igt_assert_lt_u64(1000000000ULL, first);
+	igt_assert_lt_u64(start, MOVES * 1000000000ULL);
+	igt_assert_eq_u64(resets(), before);
+	hgm_bo_assert_seq(gpu[0].fd, handle, SIZE, PATTERN, seed);
+}
+
 /* Eviction by another's allocation meets the error: nothing is lost */
 static void test_copy_error_in_eviction(void)
 {
@@ -246,6 +272,7 @@ const struct hgm_subtest hgm_move_faults[] = {
 	{ "one-hang", "Check that a hung engine is reset", test_one_hang },
 	{ "hang-with-queue", "Check that no buffer is lost behind a hang",
 	  test_hang_with_queue },
+	{ "lost-irq", "Check that one lost interrupt costs one timeout", test_lost_irq },
 	{ "poison", "Check that a bad page stops its own buffer only", test_poison },
 	{ "kill", "Check that nothing leaks when a process dies in a move", test_kill },
 };

@@ -87,3 +87,14 @@ void hgm_qmp_gone(const char *id, bool gone)
 	    "\"/machine/peripheral/%s\",\"property\":\"gone\",\"value\":%s}}",
 	    id, gone ? "true" : "false");
 }
+
+/* The lab's machine has GPU n below port n */
+void hgm_gpu_device(unsigned int g, char *device, size_t size)
+{
+	struct drm_refgpu_device_info info;
+
+	igt_assert_eq(hgm_gpu_info(gpu[g].fd, &info), 0);
+	snprintf(device, size, "\"driver\":\"hgm-gpu\",\"bus\":\"port%u\","
+			       "\"vram\":%llu,\"visible\":%llu",
+		 g, info.vram_size, info.visible_size);
+}

@@ -307,6 +307,127 @@ static void test_kill(void)
 	}
 }
 
+/* A buffer that NIC 0 has to fault in, and a thread that has it do so */
+struct faulting {
+	uint32_t handle;
+	int dmabuf;
+	struct ibv_mr *mr;
+	pthread_t thread;
+	int ret;
+};
+
+static void faulting_init(struct faulting *f)
+{
+	f->handle = hgm_bo(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM);
+	igt_assert_eq(hgm_bo_fill_seq(gpu[0].fd, f->handle, 0, SIZE, PATTERN, 2), 0);
+	f->dmabuf = hgm_export(gpu[0].fd, f->handle);
+	f->mr = hgm_reg(0, f->dmabuf, SIZE, HGM_NIC_DYNAMIC);
+	igt_assert_eq(hgm_bo_move(gpu[0].fd, f->handle,
+				  hgm_bo_other_place(gpu[0].fd, f->handle), 0),
+		      0);
+}
+
+static void faulting_fini(struct faulting *f)
+{
+	igt_assert_eq(hgm_nic_dereg(f->mr), 0);
+	close(f->dmabuf);
+}
+
+static void *read_faulting(void *arg)
+{
+	struct faulting *f = arg;
+	uint32_t crc;
+
+	f->ret = hgm_nic_crc(&nic[0], f->mr, 0, HGM_PAGE, &crc);
+	return NULL;
+}
+
+static uint64_t nic_faults(void)
+{
+	struct refnic_stats s;
+
+	igt_assert_eq(hgm_nic_stats(&nic[0], &s), 0);
+	return s.faults;
+}
+
+static void wait_nic_fault(uint64_t before)
+{
+	uint64_t end = hgm_now_ns() + 60000000000ULL;
+
+	while (nic_faults() == before && hgm_now_ns() < end)
+		hgm_sleep_us(20000);
+	igt_assert_lt_u64(before, nic_faults());
+	/* and a moment, for the driver to be told of it */
+	hgm_sleep_us(500000);
+}
+
+/* A buffer whose lock somebody keeps: faults on others are resolved meanwhile */
+static void test_fault_blocked(void)
+{
+	struct faulting blocked = {}, other = {};
+	uint64_t before;
+
+	hgm_importer_load();
+	faulting_init(&blocked);
+	faulting_init(&other);
+	igt_assert_eq(hgm_importer_take(0, blocked.dmabuf, "hold"), 0);
+	before = nic_faults();
+	igt_assert_eq(pthread_create(&blocked.thread, NULL, read_faulting, &blocked), 0);
+	wait_nic_fault(before);
+	/* the queue is held by the fault until a reset, sooner or later */
+	igt_assert_eq(hgm_nic_inject(&nic[0], "reset", 1), 0);
+	pthread_join(blocked.thread, NULL);
+	igt_assert_eq(blocked.ret, REFNIC_STATUS_DMA);
+	hgm_assert_nic_seq(0, other.mr, SIZE, PATTERN, 2);
+	hgm_importer_drop(0);
+	hgm_assert_nic_seq(0, blocked.mr, SIZE, PATTERN, 2);
+	faulting_fini(&blocked);
+	faulting_fini(&other);
+	hgm_importer_unload();
+}
+
+static void *dereg(void *arg)
+{
+	return (void *)(intptr_t)hgm_nic_dereg(arg);
+}
+
+/*
+ * A fault on a region that is being deregistered, held in the middle of that by the lock
+ * of its buffer: behind slow work, so that it comes when the region is not found any more.
+ */
+static void test_fault_dereg(void)
+{
+	struct faulting gone = {}, slow = {};
+	pthread_t thread;
+	uint64_t before;
+	void *ret;
+
+	hgm_importer_load();
+	faulting_init(&gone);
+	faulting_init(&slow);
+	hgm_assert_nic_seq(0, slow.mr, SIZE, PATTERN, 2);
+	igt_assert_eq(hgm_importer_take(0, gone.dmabuf, "hold"), 0);
+	before = nic_faults();
+	igt_assert_eq(hgm_nic_inject(&nic[0], "dma_latency_us", 8000000), 0);
+	igt_assert_eq(pthread_create(&slow.thread, NULL, read_faulting, &slow), 0);
+	hgm_sleep_us(1000000);
+	igt_assert_eq(pthread_create(&gone.thread, NULL, read_faulting, &gone), 0);
+	hgm_sleep_us(1000000);
+	igt_assert_eq(pthread_create(&thread, NULL, dereg, gone.mr), 0);
+	wait_nic_fault(before);
+	hgm_importer_drop(0);
+	pthread_join(slow.thread, NULL);
+	pthread_join(gone.thread, NULL);
+	pthread_join(thread, &ret);
+	igt_assert_eq(hgm_nic_inject(&nic[0], "dma_latency_us", 0), 0);
+	igt_assert_eq((intptr_t)ret, 0);
+	igt_assert_eq(slow.ret, 0);
+	igt_assert_eq(gone.ret, REFNIC_STATUS_PROTECTION);
+	close(gone.dmabuf);
+	faulting_fini(&slow);
+	hgm_importer_unload();
+}
+
 const struct hgm_subtest hgm_revoke_faults[] = {
 	{ "control", "Check that the counters of late accesses see late accesses",
 	  test_control },
@@ -317,6 +438,10 @@ const struct hgm_subtest hgm_revoke_faults[] = {
 	  test_interrupted },
 	{ "deaf-importer", "Check that an importer that ignores its invalidation is named, and the memory kept from others",
 	  test_deaf_importer },
+	{ "fault-blocked", "Check that a fault that waits keeps no other one waiting",
+	  test_fault_blocked },
+	{ "fault-dereg", "Check DMA that faults on a region that is being deregistered",
+	  test_fault_dereg },
 	{ "kill", "Check that nothing leaks when a process dies in stream and moves",
 	  test_kill },
 };

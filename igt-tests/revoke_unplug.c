@@ -7,10 +7,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "hgm_revoke.h"
@@ -82,27 +81,12 @@ static void test_rebind_gpu_lateclose(void)
 	health();
 }
 
-static sigjmp_buf bus_error;
-
-static void on_sigbus(int sig)
-{
-	(void)sig;
-	siglongjmp(bus_error, 1);
-}
-
 /* Does reading end in SIGBUS? */
-static bool faults(volatile uint8_t *p)
+static bool faults(const uint8_t *p)
 {
-	struct sigaction sa = { .sa_handler = on_sigbus }, old;
-	volatile bool hit = false;
+	uint32_t crc;
 
-	sigaction(SIGBUS, &sa, &old);
-	if (sigsetjmp(bus_error, 1))
-		hit = true;
-	else
-		(void)*p;
-	sigaction(SIGBUS, &old, NULL);
-	return hit;
+	return !hgm_try_crc(p, 1, &crc);
 }
 
 static void test_unbind_gpu_mmap(void)
@@ -112,6 +96,7 @@ static void test_unbind_gpu_mmap(void)
 	char pci[16];
 
 	igt_assert(p != MAP_FAILED);
+	hgm_catch_sigbus();
 	memset(p, 1, SIZE);
 	igt_assert_eq_u64(hgm_stat(0, "p2p_busy_pages"), SIZE / HGM_PAGE);
 	strcpy(pci, gpu[0].pci);
@@ -159,13 +144,9 @@ static void delete_and_add(const char *id, const char *pci, const char *device,
 
 static void test_device_del_gpu(void)
 {
-	struct drm_refgpu_device_info info;
 	char device[256], pci[16];
 
-	igt_assert_eq(hgm_gpu_info(gpu[0].fd, &info), 0);
-	snprintf(device, sizeof(device), "\"driver\":\"hgm-gpu\",\"bus\":\"port0\","
-					 "\"vram\":%llu,\"visible\":%llu",
-		 info.vram_size, info.visible_size);
+	hgm_gpu_device(0, device, sizeof(device));
 	strcpy(pci, gpu[0].pci);
 	delete_and_add("gpu0", pci, device, hgm_gpu_count);
 }
@@ -198,12 +179,48 @@ static void test_gone_gpu(void)
 	health();
 }
 
-static int pci_reset(const char *pci)
-{
-	char path[HGM_PATH];
+struct reader {
+	struct ibv_mr *mr;
+	int ret;
+};
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", pci);
-	return hgm_file_write(path, "1");
+static void *read_page(void *arg)
+{
+	struct reader *r = arg;
+	uint32_t crc;
+
+	r->ret = hgm_nic_crc(&nic[0], r->mr, 0, HGM_PAGE, &crc);
+	return NULL;
+}
+
+/* Nobody waits for anything when it is pulled, and a reset is the first to notice */
+static void test_gone_nic_idle(void)
+{
+	uint32_t handle = hgm_bo(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM);
+	int dmabuf = hgm_export(gpu[0].fd, handle);
+	struct reader r = { .mr = hgm_reg(0, dmabuf, SIZE, HGM_NIC_DYNAMIC) };
+	struct timespec end;
+	pthread_t thread;
+	char pci[16];
+
+	strcpy(pci, nic[0].pci);
+	read_page(&r);
+	igt_assert_eq(r.ret, 0);
+	hgm_qmp_gone("nic0", true);
+	igt_assert_eq(hgm_nic_inject(&nic[0], "reset", 1), 0);
+	igt_assert_eq(pthread_create(&thread, NULL, read_page, &r), 0);
+	igt_assert_eq(clock_gettime(CLOCK_REALTIME, &end), 0);
+	end.tv_sec += 60;
+	igt_assert_f(pthread_timedjoin_np(thread, NULL, &end) == 0,
+		     "DMA waits for a device that is gone\n");
+	igt_assert_eq(r.ret, -ENODEV);
+	igt_assert_eq(hgm_nic_dereg(r.mr), 0);
+	close(dmabuf);
+	hgm_close_devices();
+	igt_assert_eq(hgm_pci_unbind("refnic", pci), 0);
+	hgm_qmp_gone("nic0", false);
+	igt_assert_eq(hgm_pci_bind("refnic", pci), 0);
+	health();
 }
 
 struct mover {
@@ -238,7 +255,7 @@ static void test_flr_gpu(void)
 	igt_assert_eq(hgm_gpu_info(gpu[0].fd, &before), 0);
 	igt_assert_eq(pthread_create(&thread, NULL, move_on, &m), 0);
 	for (int i = 0; i < 10; i++) {
-		igt_assert_eq(pci_reset(gpu[0].pci), 0);
+		hgm_pci_reset(gpu[0].pci, NULL);
 		hgm_sleep_us(hgm_rng_below(&rng, 100000));
 	}
 	m.stop = true;
@@ -263,7 +280,7 @@ static void test_flr_nic(void)
 
 	revoke_stream_begin(1, SIZE);
 	for (int i = 0; i < 10; i++) {
-		igt_assert_eq(pci_reset(nic[i & 1].pci), 0);
+		hgm_pci_reset(nic[i & 1].pci, NULL);
 		hgm_sleep_us(hgm_rng_below(&rng, 50000));
 	}
 	stream_stop(&st);
@@ -309,17 +326,24 @@ static bool runtime_status(const char *want, unsigned int timeout_ms)
 	return false;
 }
 
+/* Whether it may sleep: "auto", or "on", as it is for the other tests */
+static void runtime_control(const char *how)
+{
+	char path[HGM_PATH];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/power/control", gpu[0].pci);
+	igt_assert_eq(hgm_file_write(path, how), 0);
+}
+
 /* A live mapping keeps the device awake; without, it sleeps and loses nothing */
 static void test_runtime_pm(void)
 {
 	uint32_t handle = hgm_bo(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM), crc;
 	int dmabuf = hgm_export(gpu[0].fd, handle);
-	char path[HGM_PATH];
 	struct ibv_mr *mr;
 
 	igt_assert_eq(hgm_bo_fill_seq(gpu[0].fd, handle, 0, SIZE, 7, 7), 0);
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/power/control", gpu[0].pci);
-	igt_assert_eq(hgm_file_write(path, "auto"), 0);
+	runtime_control("auto");
 	igt_assert_f(runtime_status("suspended", 10000), "the idle GPU does not sleep\n");
 	hgm_bo_assert_seq(gpu[0].fd, handle, SIZE, 7, 7);
 	igt_assert_eq(hgm_bo_move(gpu[0].fd, handle, REFGPU_PLACE_VRAM, 0), 0);
@@ -331,7 +355,31 @@ static void test_runtime_pm(void)
 	igt_assert_eq(hgm_nic_dereg(mr), 0);
 	igt_assert_f(runtime_status("suspended", 10000), "the GPU does not sleep again\n");
 	hgm_bo_assert_seq(gpu[0].fd, handle, SIZE, 7, 7);
+	runtime_control("on");
 	close(dmabuf);
+}
+
+/* The bus above is reset, which nobody wakes the device for but its driver */
+static void test_reset_asleep(void)
+{
+	uint32_t handle = hgm_bo(gpu[0].fd, SIZE, REFGPU_PLACE_VRAM);
+	char path[HGM_PATH];
+	int ret;
+
+	igt_assert_eq(hgm_bo_fill_seq(gpu[0].fd, handle, 0, SIZE, 7, 7), 0);
+	runtime_control("auto");
+	igt_assert_f(runtime_status("suspended", 10000), "the idle GPU does not sleep\n");
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/../reset_subordinate", gpu[0].pci);
+	ret = hgm_file_write(path, "1");
+	/* QEMU's root ports then say that there is no link; the device has been reset */
+	igt_assert_f(!ret || ret == -ENOTTY, "reset of the bus: %d\n", ret);
+	hgm_bo_assert_seq(gpu[0].fd, handle, SIZE, 7, 7);
+	igt_assert_eq(hgm_bo_move(gpu[0].fd, handle, REFGPU_PLACE_VRAM, 0), 0);
+	hgm_bo_assert_seq(gpu[0].fd, handle, SIZE, 7, 7);
+	hgm_bo_assert_at(gpu[0].fd, handle, REFGPU_PLACE_VRAM);
+	/* the reset keeps it awake no longer */
+	igt_assert_f(runtime_status("suspended", 10000), "the GPU does not sleep again\n");
+	runtime_control("on");
 }
 
 const struct hgm_subtest hgm_revoke_unplug[] = {
@@ -345,8 +393,11 @@ const struct hgm_subtest hgm_revoke_unplug[] = {
 	{ "device-del-gpu", "Check hot-unplug of the GPU under DMA", test_device_del_gpu },
 	{ "device-del-nic", "Check hot-unplug of a NIC under DMA", test_device_del_nic },
 	{ "gone-gpu", "Check surprise removal of the GPU under DMA", test_gone_gpu },
+	{ "gone-nic-idle", "Check surprise removal of a NIC that is idle", test_gone_nic_idle },
 	{ "flr-gpu", "Check resets of the GPU under DMA and moves", test_flr_gpu },
 	{ "flr-nic", "Check resets of the NICs under DMA", test_flr_nic },
+	{ "reset-asleep", "Check a reset of the bus above a GPU that sleeps",
+	  test_reset_asleep },
 	{ "runtime-pm", "Check that a peer's mapping keeps the device awake",
 	  test_runtime_pm },
 };

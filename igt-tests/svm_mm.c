@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "hgm_svm.h"
+#include "run_limits.h"
 
 #define SIZE (4 * HGM_MIB)
 
@@ -316,7 +317,7 @@ static void touched_while_moving(unsigned int threads, bool huge, unsigned int s
 
 static void test_threads(void)
 {
-	touched_while_moving(64, false, 15);
+	touched_while_moving(64, false, hgm_limit(HGM_LIMIT_SECONDS, 15));
 }
 
 static void test_threads_huge(void)

@@ -2,7 +2,7 @@
 /*
  * Copyright (c) 2026 The HGM authors
  *
- * First figures, each beside its baseline in the same run.
+ * Figures, each beside its baseline in the same run.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -15,6 +15,7 @@ static const struct option options[] = {
 	{ "json", required_argument, NULL, 'j' },
 	{ "seed", required_argument, NULL, 's' },
 	{ "moddir", required_argument, NULL, 'm' },
+	{ "only-svm", no_argument, NULL, 'o' },
 	{ "help", no_argument, NULL, 'h' },
 	{}
 };
@@ -34,9 +35,26 @@ static int open_all(struct bench *b)
 	return 0;
 }
 
+/* Registration, mappings, and buffers */
+static int bench_buffers(struct bench *b)
+{
+	int failed = bench_kernel() != 0;
+
+	failed |= bench_moves(b->seed) != 0;
+	if (open_all(b))
+		return 1;
+	failed |= bench_revoke(b) != 0;
+	for (int i = 0; i < 2; i++) {
+		hgm_nic_close(&b->nic[i]);
+		hgm_gpu_close(&b->gpu[i]);
+	}
+	return failed;
+}
+
 int main(int argc, char **argv)
 {
 	const char *json = NULL, *seed = NULL;
+	bool only_svm = false;
 	static struct bench b;
 	int c, failed;
 
@@ -51,22 +69,19 @@ int main(int argc, char **argv)
 		case 'm':
 			setenv("HGM_MODDIR", optarg, 1);
 			break;
+		case 'o':
+			only_svm = true;
+			break;
 		default:
-			fputs("usage: hgm-bench [--json FILE] [--seed N] [--moddir DIR]\n", stderr);
+			fputs("usage: hgm-bench [--json FILE] [--seed N] [--moddir DIR] [--only-svm]\n", stderr);
 			return c == 'h' ? 0 : 2;
 		}
 	}
 	b.seed = hgm_seed_pick(seed);
 	printf("seed %" PRIu64 "\n", b.seed);
-	failed = bench_kernel() != 0;
-	failed |= bench_moves(b.seed) != 0;
-	if (open_all(&b))
-		return 1;
-	failed |= bench_revoke(&b) != 0;
-	for (int i = 0; i < 2; i++) {
-		hgm_nic_close(&b.nic[i]);
-		hgm_gpu_close(&b.gpu[i]);
-	}
+	failed = bench_svm(&b) != 0;
+	if (!only_svm)
+		failed |= bench_buffers(&b);
 	bench_table();
 	if (json && bench_json(json)) {
 		fprintf(stderr, "hgm-bench: cannot write %s\n", json);

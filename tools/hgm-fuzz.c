@@ -41,6 +41,7 @@ static struct fuzz_config cfg = {
 static struct fuzz_shared *shared;
 static int post[FUZZ_PROCS + 1];
 static unsigned int kills;
+static uint64_t kill_ns;
 
 static void parse(int argc, char **argv)
 {
@@ -135,7 +136,7 @@ static bool died_well(unsigned int n, int status, bool killed)
 	if (killed && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
 		return true;
 	printf("# worker %u died (status %#x) in %s: %s\n", n, status,
-	       fuzz_ops[slot->op].name, slot->last);
+	       fuzz_ops[slot->op].name, fuzz_last(slot));
 	return false;
 }
 
@@ -151,7 +152,7 @@ static void print_stack(int pid)
 static bool kill_one(unsigned int n)
 {
 	struct fuzz_slot *slot = &shared->slot[n];
-	uint64_t end = hgm_now_ns() + HANG_NS;
+	uint64_t began = hgm_now_ns(), end = began + HANG_NS;
 	int status;
 
 	kill(slot->pid, SIGKILL);
@@ -159,12 +160,13 @@ static bool kill_one(unsigned int n)
 	while (!waitpid(slot->pid, &status, WNOHANG)) {
 		if (hgm_now_ns() > end) {
 			printf("# worker %u cannot be killed in %s: %s\n", n,
-			       fuzz_ops[slot->op].name, slot->last);
+			       fuzz_ops[slot->op].name, fuzz_last(slot));
 			print_stack(slot->pid);
 			return false;
 		}
 		hgm_sleep_us(10000);
 	}
+	kill_ns += hgm_now_ns() - began;
 	if (!died_well(n, status, true))
 		return false;
 	spawn(n);
@@ -181,7 +183,7 @@ static bool anyone_hangs(void)
 
 		if (!began || now < began + HANG_NS)
 			continue;
-		printf("# worker %u hangs in %s: %s\n", i, fuzz_ops[slot->op].name, slot->last);
+		printf("# worker %u hangs in %s: %s\n", i, fuzz_ops[slot->op].name, fuzz_last(slot));
 		print_stack(slot->pid);
 		return true;
 	}
@@ -257,12 +259,16 @@ static int find_devices(void)
 	int n = hgm_gpu_count();
 
 	cfg.gpus = n < (int)HGM_ARRAY_SIZE(cfg.gpu) ? n : (int)HGM_ARRAY_SIZE(cfg.gpu);
-	for (unsigned int i = 0; i < cfg.gpus; i++)
+	for (unsigned int i = 0; i < cfg.gpus; i++) {
 		if (hgm_gpu_open(&cfg.gpu[i], i))
 			return -ENODEV;
+		cfg.ctxs[i] = fuzz_count_ctxs(cfg.gpu[i].fd);
+		if (cfg.ctxs[i] <= 0)
+			return -ENODEV;
+	}
 	n = hgm_nic_count();
 	cfg.nics = n < FUZZ_NICS ? n : FUZZ_NICS;
-	return cfg.gpus && cfg.nics ? 0 : -ENODEV;
+	return cfg.gpus && cfg.nics ? fuzz_nic_find(&cfg) : -ENODEV;
 }
 
 static int setup(void)
@@ -304,6 +310,7 @@ int main(int argc, char **argv)
 		cfg.cover = false;
 		seen = false;
 	}
+	fuzz_print_floor(&cfg.gpu[0]);
 	began = hgm_now_ns();
 	cpu = hgm_cpu_ns();
 	for (unsigned int i = 0; i < cfg.procs; i++)
@@ -314,7 +321,7 @@ int main(int argc, char **argv)
 	ran &= gather();
 	drain_post();
 	good = fuzz_report(&cfg, shared, seconds, cpu / 1e9, NEED_PERCENT);
-	printf("# %u workers were killed\n", kills);
+	printf("# %u workers were killed, %.1f s each\n", kills, kills ? kill_ns / 1e9 / kills : 0);
 	clean = fuzz_check_leaks(&cfg);
 	if (cfg.cover)
 		seen = fuzz_cover_report();

@@ -5,6 +5,7 @@
 #ifndef HGM_TEST_H
 #define HGM_TEST_H
 
+#include <linux/completion.h>
 #include <linux/hgm_alloc.h>
 #include <linux/mutex.h>
 #include <linux/timer.h>
@@ -13,6 +14,7 @@
 
 struct dentry;
 struct device;
+struct dma_buf;
 struct dma_buf_attachment;
 struct page;
 struct pci_dev;
@@ -40,6 +42,9 @@ struct hgm_test_slot {
 	bool pinned;
 	unsigned int told;	/* calls of invalidate_mappings */
 	struct work_struct again;	/* of the eager: map again */
+	struct dma_buf *held;		/* its reservation lock is held */
+	struct work_struct hold;
+	struct completion holding, release;
 };
 
 struct hgm_test_import {

@@ -6,13 +6,15 @@
  * placement policy can be tested, and one that ignores its invalidation.
  *
  * Write "slot fd mode" to debugfs hgm_test/import (fd -1: let go; -2: map again
- * what was unmapped), read there "result N", "told N", "mapped N" and a line
- * "address length" for each entry of the table.
+ * what was unmapped; mode vmap: map it for the kernel, and unmap it; mode hold: keep
+ * its reservation lock until it is let go), read there "result N", "told N",
+ * "mapped N" and a line "address length" for each entry of the table.
  */
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
+#include <linux/iosys-map.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
@@ -135,10 +137,44 @@ static void map_again(struct work_struct *work)
 	map_slot(container_of(work, struct hgm_test_slot, again));
 }
 
+static void hold(struct work_struct *work)
+{
+	struct hgm_test_slot *s = container_of(work, struct hgm_test_slot, hold);
+
+	dma_resv_lock(s->held->resv, NULL);
+	complete(&s->holding);
+	wait_for_completion(&s->release);
+	dma_resv_unlock(s->held->resv);
+}
+
+static int hold_begin(struct hgm_test_slot *s, int fd)
+{
+	struct dma_buf *dmabuf = dma_buf_get(fd);
+
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	s->held = dmabuf;
+	init_completion(&s->holding);
+	init_completion(&s->release);
+	queue_work(system_dfl_wq, &s->hold);
+	wait_for_completion(&s->holding);
+	return 0;
+}
+
+static void hold_end(struct hgm_test_slot *s)
+{
+	complete(&s->release);
+	flush_work(&s->hold);
+	dma_buf_put(s->held);
+	s->held = NULL;
+}
+
 static void let_go(struct hgm_test_slot *s)
 {
 	struct dma_buf *dmabuf;
 
+	if (s->held)
+		hold_end(s);
 	if (!s->attach)
 		return;
 	/* a move between here and the detach must not map once more */
@@ -179,6 +215,29 @@ static int take(struct hgm_test_slot *s, int fd, enum hgm_test_mode mode)
 	return ret;
 }
 
+/*
+ * The kernel's own mapping, for a moment; what is written is what is there.  Not by
+ * dma_buf_vmap(), which warns of every error of the exporter.
+ */
+static int map_for_kernel(int fd)
+{
+	struct dma_buf *dmabuf = dma_buf_get(fd);
+	struct iosys_map map;
+	int ret;
+
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	dma_resv_lock(dmabuf->resv, NULL);
+	ret = dmabuf->ops->vmap ? dmabuf->ops->vmap(dmabuf, &map) : -EOPNOTSUPP;
+	if (!ret) {
+		iosys_map_wr(&map, 0, u32, iosys_map_rd(&map, 0, u32));
+		dmabuf->ops->vunmap(dmabuf, &map);
+	}
+	dma_resv_unlock(dmabuf->resv);
+	dma_buf_put(dmabuf);
+	return ret;
+}
+
 static int do_import(struct hgm_test_import *im, unsigned int n, int fd, const char *mode)
 {
 	struct hgm_test_slot *s = &im->slot[n];
@@ -189,9 +248,13 @@ static int do_import(struct hgm_test_import *im, unsigned int n, int fd, const c
 	}
 	if (fd == -2)
 		return s->attach ? map_slot(s) : -ENOENT;
+	if (!strcmp(mode, "vmap"))
+		return map_for_kernel(fd);
+	if (!strcmp(mode, "hold"))
+		return s->attach || s->held ? -EBUSY : hold_begin(s, fd);
 	for (int i = HGM_TEST_STATIC; i < ARRAY_SIZE(modes); i++)
 		if (!strcmp(mode, modes[i].name))
-			return s->attach ? -EBUSY : take(s, fd, i);
+			return s->attach || s->held ? -EBUSY : take(s, fd, i);
 	return -EINVAL;
 }
 
@@ -248,6 +311,7 @@ void hgm_test_import_init(struct hgm_test_import *im, struct device *dev,
 	for (int i = 0; i < HGM_TEST_SLOTS; i++) {
 		im->slot[i].import = im;
 		INIT_WORK(&im->slot[i].again, map_again);
+		INIT_WORK(&im->slot[i].hold, hold);
 	}
 	debugfs_create_file("import", 0600, dir, im, &import_fops);
 }

@@ -23,5 +23,7 @@ int bench_json(const char *path);
 int bench_kernel(void);
 int bench_moves(uint64_t seed);
 int bench_revoke(struct bench *b);
+int bench_svm(struct bench *b);
+int bench_gpu_faults(int fd);
 
 #endif /* HGM_BENCH_H */

@@ -9,7 +9,7 @@
 
 #include "bench.h"
 
-#define MAX_FIGURES 64
+#define MAX_FIGURES 128
 
 static struct figure {
 	char name[64];

@@ -39,6 +39,8 @@ struct fn {
 	struct ibv_pd *pd;
 	char *area; /* memory of the process, NULL: none */
 	uint64_t area_size;
+	uint32_t ctx; /* compute context of the first GPU, 0: none */
+	int64_t seqno;
 	int api; /* hgm_test/api, hgm_test/import */
 	struct fn_hog hog[FN_HOGS];
 	unsigned int hogs;
@@ -49,7 +51,7 @@ struct fn {
 #define FN_MAPS (1U << 1)   /* a peer's mapping, which comes when used and goes when moved */
 #define FN_ERRNO (1U << 2)  /* not what, but its errno: the PCI core has many words for no memory */
 #define FN_NOSPC (1U << 3)  /* and this: its errno may be -ENOSPC, too */
-#define FN_CHUNKS (1U << 4) /* an eviction of process memory, whose chunks count as buffers */
+#define FN_CHUNKS (1U << 4) /* where process memory is, whose chunks count as buffers */
 
 /**
  * struct fn_entry - one way into the drivers
@@ -85,8 +87,10 @@ extern const struct fn_entry fn_gpu_entries[];
 extern const struct fn_entry fn_share_entries[];
 extern const struct fn_entry fn_nic_entries[];
 extern const struct fn_entry fn_svm_entries[];
+extern const struct fn_entry fn_ctx_entries[];
 extern const struct fn_entry fn_kernel_entries[];
 extern const struct fn_entry fn_driver_entries[];
+extern const struct fn_entry fn_pagemap_entries[];
 
 /* inject.c */
 int fn_inject_init(void);
@@ -130,6 +134,14 @@ void fn_undo_reg(struct fn *fn);
 int fn_call_dereg(struct fn *fn);
 
 /* svm.c */
+int fn_setup_pages(struct fn *fn);
+int fn_setup_huge(struct fn *fn);
+int fn_setup_holes(struct fn *fn);
+int fn_setup_in_vram(struct fn *fn);
+int fn_check_zeros(struct fn *fn);
+int fn_area_move_in(struct fn *fn);
+int fn_area_move_out(struct fn *fn);
+int fn_area_touch(struct fn *fn);
 int fn_area_to_vram(struct fn *fn, int fd);
 int fn_check_area(struct fn *fn);
 void fn_finish_area(struct fn *fn);

@@ -2,7 +2,8 @@
 /*
  * Copyright (c) 2026 The HGM authors
  *
- * /proc/thread-self/fail-nth, aimed at allocations that our modules ask for.
+ * /proc/thread-self/fail-nth, aimed at allocations that our modules ask for. What else
+ * has to be set is set by run-faults.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,10 +61,8 @@ static int aim(const char *which, uint64_t start, uint64_t end)
 	char text[32];
 	int ret;
 
-	set(which, "verbose", "0");
-	ret = set(which, "ignore-gfp-wait", "N");
 	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)start);
-	ret = ret ? ret : set(which, "require-start", text);
+	ret = set(which, "require-start", text);
 	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)end);
 	ret = ret ? ret : set(which, "require-end", text);
 	return ret ? ret : set(which, "stacktrace-depth", "32");
@@ -129,8 +128,6 @@ int fn_inject_init(void)
 
 	aim_nowhere();
 	ret = ret ? ret : aim_both(start, end);
-	ret = ret ? ret : set("fail_page_alloc", "min-order", "0");
-	ret = ret ? ret : set("fail_page_alloc", "ignore-gfp-highmem", "N");
 	if (ret || nth_fd >= 0)
 		return ret;
 	nth_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);

@@ -95,6 +95,7 @@ IMPORT(dynamic)
 IMPORT(ram)
 IMPORT(pinned)
 IMPORT(static)
+IMPORT(vmap)
 
 static void undo_import(struct fn *fn)
 {
@@ -125,6 +126,7 @@ const struct fn_entry fn_kernel_entries[] = {
 	{ "importer-ram-only", IMPORTER, .call = call_import_ram },
 	{ "importer-pinned", IMPORTER, .call = call_import_pinned },
 	{ "importer-static", IMPORTER, .call = call_import_static },
+	{ "importer-vmap", IMPORTER, .call = call_import_vmap },
 	{}
 };
 
@@ -227,6 +229,8 @@ const struct fn_entry fn_driver_entries[] = {
 	{ "refgpu-bind-ring", GPU_BIND, .aim = "refgpu_ring_init" },
 	{ "refgpu-bind-sched", GPU_BIND, .aim = "refgpu_sched_init", .sample = 20 },
 	{ "refgpu-bind-entity", GPU_BIND, .aim = "drm_sched_entity_init" },
+	{ "refgpu-bind-compute", GPU_BIND, .aim = "refgpu_cu_init", .sample = 20 },
+	{ "refgpu-bind-action", GPU_BIND, .aim = "__drmm_add_action" },
 	{ "refgpu-unbind", .call = call_gpu_unbind, .undo = undo_gpu_unbind },
 	{ "refgpu-unbind-svm", .setup = setup_gpu_used, .call = call_gpu_unbind,
 	  .check = fn_check_area, .undo = undo_gpu_unbind, .finish = fn_finish_area },

@@ -70,18 +70,18 @@ int fn_area_to_vram(struct fn *fn, int fd)
 	return hgm_svm_migrate(fd, fn->area, HUGE, REFGPU_PLACE_VRAM) == HUGE ? 0 : -EIO;
 }
 
-static int setup_pages(struct fn *fn)
+int fn_setup_pages(struct fn *fn)
 {
 	return map_filled(fn, FN_SIZE, MADV_NOHUGEPAGE);
 }
 
-static int setup_huge(struct fn *fn)
+int fn_setup_huge(struct fn *fn)
 {
 	return map_filled(fn, HUGE, MADV_HUGEPAGE);
 }
 
 /* Not even a page table */
-static int setup_holes(struct fn *fn)
+int fn_setup_holes(struct fn *fn)
 {
 	return map(fn, FN_SIZE, MADV_NOHUGEPAGE);
 }
@@ -91,7 +91,7 @@ static int setup_huge_hole(struct fn *fn)
 	return map(fn, HUGE, MADV_HUGEPAGE);
 }
 
-static int check_zeros(struct fn *fn)
+int fn_check_zeros(struct fn *fn)
 {
 	for (uint64_t i = 0; i < fn->area_size; i += sizeof(uint64_t))
 		if (*(uint64_t *)(fn->area + i))
@@ -99,21 +99,21 @@ static int check_zeros(struct fn *fn)
 	return 0;
 }
 
-static int call_to_vram(struct fn *fn)
+int fn_area_move_in(struct fn *fn)
 {
 	return move(fn->fd, fn, REFGPU_PLACE_VRAM);
 }
 
-static int call_to_ram(struct fn *fn)
+int fn_area_move_out(struct fn *fn)
 {
 	return move(fn->fd, fn, REFGPU_PLACE_RAM);
 }
 
-static int setup_in_vram(struct fn *fn)
+int fn_setup_in_vram(struct fn *fn)
 {
-	int ret = setup_pages(fn);
+	int ret = fn_setup_pages(fn);
 
-	return ret ? ret : call_to_vram(fn);
+	return ret ? ret : fn_area_move_in(fn);
 }
 
 static int setup_huge_in_vram(struct fn *fn)
@@ -121,7 +121,7 @@ static int setup_huge_in_vram(struct fn *fn)
 	return fn_area_to_vram(fn, fn->fd);
 }
 
-static int call_touch(struct fn *fn)
+int fn_area_touch(struct fn *fn)
 {
 	return fn_touch(fn->area + fn->area_size / 2, true);
 }
@@ -202,25 +202,25 @@ static int setup_mirrored(struct fn *fn)
 
 /* No memory for what VRAM needs in RAM is no room there: FN_NOSPC */
 const struct fn_entry fn_svm_entries[] = {
-	{ "svm-to-vram", .setup = setup_pages, .call = call_to_vram, AREA, .may = FN_NOSPC },
-	{ "svm-to-vram-huge", .setup = setup_huge, .call = call_to_vram, AREA,
+	{ "svm-to-vram", .setup = fn_setup_pages, .call = fn_area_move_in, AREA, .may = FN_NOSPC },
+	{ "svm-to-vram-huge", .setup = fn_setup_huge, .call = fn_area_move_in, AREA,
 	  .may = FN_NOSPC },
-	{ "svm-holes", .setup = setup_holes, .call = call_to_vram, .check = check_zeros,
+	{ "svm-holes", .setup = fn_setup_holes, .call = fn_area_move_in, .check = fn_check_zeros,
 	  .finish = fn_finish_area, .may = FN_NOSPC },
-	{ "svm-huge-hole", .setup = setup_huge_hole, .call = call_to_vram,
-	  .check = check_zeros, .finish = fn_finish_area, .may = FN_NOSPC },
-	{ "svm-to-ram", .setup = setup_in_vram, .call = call_to_ram, AREA, .may = FN_MOVE },
-	{ "svm-to-ram-huge", .setup = setup_huge_in_vram, .call = call_to_ram, AREA,
+	{ "svm-huge-hole", .setup = setup_huge_hole, .call = fn_area_move_in,
+	  .check = fn_check_zeros, .finish = fn_finish_area, .may = FN_NOSPC },
+	{ "svm-to-ram", .setup = fn_setup_in_vram, .call = fn_area_move_out, AREA, .may = FN_MOVE },
+	{ "svm-to-ram-huge", .setup = setup_huge_in_vram, .call = fn_area_move_out, AREA,
 	  .may = FN_MOVE },
-	{ "svm-fault", .setup = setup_in_vram, .call = call_touch, AREA },
-	{ "svm-fault-huge", .setup = setup_huge_in_vram, .call = call_touch, AREA },
+	{ "svm-fault", .setup = fn_setup_in_vram, .call = fn_area_touch, AREA },
+	{ "svm-fault-huge", .setup = setup_huge_in_vram, .call = fn_area_touch, AREA },
 	{ "svm-evict", .prepare = prepare_full, .setup = setup_evict, .call = call_evict,
 	  .check = check_evict, .finish = finish_evict, .cleanup = fn_empty_vram,
 	  .may = FN_MOVE | FN_CHUNKS },
 	{ "svm-reg", .setup = setup_huge_in_vram, .call = call_reg, .undo = fn_undo_reg, AREA },
 	{ "svm-dereg", .setup = setup_reg, .call = fn_call_dereg, REG, .quiet = true },
 	{ "svm-dma", .setup = setup_reg, .call = call_dma, REG, .quiet = true },
-	{ "svm-invalidate", .setup = setup_mirrored, .call = call_to_ram, REG,
+	{ "svm-invalidate", .setup = setup_mirrored, .call = fn_area_move_out, REG,
 	  .may = FN_MOVE },
 	{}
 };

@@ -155,15 +155,15 @@ static int run_mmap(struct fuzz *f)
 }
 
 const struct fuzz_op fuzz_dmabuf_ops[] = {
-	{ "dmabuf-sync", 120, true, run_sync },
+	{ "dmabuf-sync", 360, true, run_sync },
 	{ "dmabuf-name", 10, true, run_name },
-	{ "dmabuf-export-sync", 20, true, run_export_sync },
-	{ "dmabuf-import-sync", 20, true, run_import_sync },
+	{ "dmabuf-export-sync", 13, true, run_export_sync },
+	{ "dmabuf-import-sync", 13, true, run_import_sync },
 	{ "sync-merge", 5, true, run_merge },
-	{ "dmabuf-poll", 30, true, run_poll },
-	{ "dmabuf-seek", 40, true, run_seek },
-	{ "fdinfo", 5, true, run_fdinfo },
+	{ "dmabuf-poll", 90, true, run_poll },
+	{ "dmabuf-seek", 120, true, run_seek },
+	{ "fdinfo", 3, true, run_fdinfo },
 	{ "dmabuf-close", 15, true, run_close },
-	{ "dmabuf-mmap", 10, true, run_mmap },
+	{ "dmabuf-mmap", 7, true, run_mmap },
 	{}
 };

@@ -41,7 +41,7 @@ static int run_shrink(struct fuzz *f)
 }
 
 const struct fuzz_op fuzz_file_ops[] = {
-	{ "debugfs-read", 3, true, run_debugfs },
+	{ "debugfs-read", 2, true, run_debugfs },
 	{ "shrink", 0, true, run_shrink },
 	{}
 };

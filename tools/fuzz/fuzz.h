@@ -14,13 +14,16 @@
 
 #include "hgmu.h"
 
+struct ibv_device;
+
 #define FUZZ_PROCS 16
-#define FUZZ_OPS 64
+#define FUZZ_OPS 80
 #define FUZZ_ERRNOS 140
 #define FUZZ_SKIP (-100000)
 
 #define FUZZ_FILES 4
 #define FUZZ_BOS 16
+#define FUZZ_CTXS 2
 #define FUZZ_BUFS 8
 #define FUZZ_SYNCS 4
 #define FUZZ_MAPS 12
@@ -43,9 +46,15 @@ struct fuzz_slot {
 	int pid;
 	unsigned int generation;
 	uint64_t calls;
+	unsigned int rare; /* which of those that are rare is the next to be made for certain */
 	uint64_t began_ns; /* of the call in progress, 0: none */
 	unsigned int op;
-	char last[160];
+	char last[160]; /* what was called, unless it is this: */
+	struct {
+		int fd; /* -1: it is not */
+		unsigned long request;
+		uint64_t word[4];
+	} ioctl;
 	struct fuzz_stat stat[FUZZ_OPS];
 };
 
@@ -61,11 +70,17 @@ struct fuzz_bo {
 	uint32_t places; /* where it may be, 0: imported */
 };
 
+struct fuzz_ctx {
+	uint32_t id;	/* 0: none */
+	uint64_t seqno; /* of its last command, 0: none */
+};
+
 struct fuzz_file {
 	int fd; /* -1: none */
 	int gpu;
 	bool card;
 	struct fuzz_bo bo[FUZZ_BOS];
+	struct fuzz_ctx ctx[FUZZ_CTXS];
 };
 
 struct fuzz_buf {
@@ -101,6 +116,9 @@ struct fuzz_config {
 	bool trace;
 	bool cover;
 	struct hgm_gpu gpu[4];
+	int ctxs[4];		       /* how many contexts each can have */
+	struct hgm_nic nic[FUZZ_NICS]; /* closed */
+	struct ibv_device *nic_dev[FUZZ_NICS];
 };
 
 struct fuzz {
@@ -145,6 +163,7 @@ extern const struct fuzz_op fuzz_prime_ops[];
 extern const struct fuzz_op fuzz_dmabuf_ops[];
 extern const struct fuzz_op fuzz_mem_ops[];
 extern const struct fuzz_op fuzz_svm_ops[];
+extern const struct fuzz_op fuzz_ctx_ops[];
 extern const struct fuzz_op fuzz_file_ops[];
 extern const struct fuzz_op fuzz_nic_ops[];
 
@@ -158,8 +177,14 @@ void fuzz_range(struct fuzz *f, uint64_t limit, uint64_t *offset, uint64_t *size
 void fuzz_mutate(struct fuzz *f, void *arg, size_t size);
 int fuzz_ioctl(struct fuzz *f, int fd, unsigned long request, void *arg);
 int fuzz_ioctl_plain(struct fuzz *f, int fd, unsigned long request, void *arg);
+int fuzz_ioctl_tame(struct fuzz *f, int fd, unsigned long request, void *arg,
+		    void (*tame)(void *arg));
 int fuzz_ret(long ret);
 void fuzz_note(struct fuzz *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+const char *fuzz_last(struct fuzz_slot *slot);
+
+/* ctx.c */
+int fuzz_count_ctxs(int fd);
 
 /* state.c: what a worker has */
 void fuzz_state_init(struct fuzz *f);
@@ -179,6 +204,7 @@ void fuzz_add_sync(struct fuzz *f, int fd);
 char *fuzz_map_new(struct fuzz *f, uint64_t size, int prot, int flags, int fd,
 		   uint64_t offset);
 char *fuzz_map_place(struct fuzz *f, uint64_t size);
+int fuzz_nic_find(struct fuzz_config *cfg);
 void fuzz_nic_init(struct fuzz *f);
 void fuzz_nic_drop(struct fuzz *f);
 int fuzz_any_fd(struct fuzz *f);
@@ -192,6 +218,7 @@ void fuzz_cover_poll(void);
 bool fuzz_cover_report(void);
 
 /* report.c */
+void fuzz_print_floor(const struct hgm_gpu *gpu);
 bool fuzz_report(const struct fuzz_config *cfg, const struct fuzz_shared *shared,
 		 double seconds, double cpu_seconds, unsigned int need);
 bool fuzz_check_leaks(const struct fuzz_config *cfg);

@@ -59,9 +59,12 @@ static int run_info(struct fuzz *f)
 }
 
 /* Sizes that exist but are more than the guest has would only kill processes */
-static bool bearable(uint64_t size)
+static void tame_create(void *arg)
 {
-	return size <= 64 * HGM_MIB || size >= 1ULL << 46;
+	struct drm_refgpu_bo_create *create = arg;
+
+	if (create->size > 64 * HGM_MIB && create->size < 1ULL << 46)
+		create->size = HGM_PAGE;
 }
 
 static int run_create(struct fuzz *f)
@@ -77,15 +80,12 @@ static int run_create(struct fuzz *f)
 
 	if (!file || !fuzz_has_room(f, file))
 		return FUZZ_SKIP;
-	if (f->wrong && fuzz_chance(f, 80)) {
+	/* not in another way: we would not know of the buffer, or in which file it is */
+	if (f->wrong) {
 		fuzz_mutate(f, &arg, sizeof(arg));
-		if (!bearable(arg.size))
-			arg.size = HGM_PAGE;
-		ret = fuzz_ioctl_plain(f, file->fd, DRM_IOCTL_REFGPU_BO_CREATE, &arg);
-	} else {
-		f->wrong = false;
-		ret = fuzz_ioctl_plain(f, file->fd, DRM_IOCTL_REFGPU_BO_CREATE, &arg);
+		tame_create(&arg);
 	}
+	ret = fuzz_ioctl_plain(f, file->fd, DRM_IOCTL_REFGPU_BO_CREATE, &arg);
 	if (!ret)
 		fuzz_add_bo(f, file, arg.handle, arg.size, arg.placement);
 	return ret;
@@ -229,12 +229,12 @@ static int run_any(struct fuzz *f)
 
 	if (!file)
 		return FUZZ_SKIP;
-	nr = fuzz_chance(f, 50) ? DRM_COMMAND_BASE + fuzz_below(f, 12) : fuzz_below(f, 256);
+	nr = fuzz_chance(f, 50) ? DRM_COMMAND_BASE + fuzz_below(f, 18) : fuzz_below(f, 256);
 	for (unsigned int i = 0; i < HGM_ARRAY_SIZE(arg); i++)
 		arg[i] = fuzz_chance(f, 60) ? 0 : fuzz_odd_number(f);
 	/* the sizes that run_create() leaves out */
-	if (nr == DRM_COMMAND_BASE + DRM_REFGPU_BO_CREATE && !bearable(arg[0]))
-		arg[0] = HGM_PAGE;
+	if (nr == DRM_COMMAND_BASE + DRM_REFGPU_BO_CREATE)
+		tame_create(arg);
 	f->touched = true;
 	return fuzz_ioctl_plain(f, file->fd,
 				_IOC(fuzz_below(f, 4), DRM_IOCTL_BASE, nr,
@@ -243,17 +243,17 @@ static int run_any(struct fuzz *f)
 }
 
 const struct fuzz_op fuzz_gpu_ops[] = {
-	{ "drm-open", 3, true, run_open },
-	{ "refgpu-info", 80, true, run_info },
-	{ "refgpu-bo-create", 50, true, run_create },
-	{ "gem-close", 45, true, run_close },
-	{ "refgpu-bo-mmap", 150, true, run_mmap_offset },
-	{ "refgpu-bo-info", 400, true, run_bo_info },
-	{ "refgpu-bo-move", 25, true, run_move },
-	{ "refgpu-bo-wait", 300, true, run_wait },
-	{ "refgpu-bo-fill", 10, true, run_fill },
-	{ "refgpu-bo-crc", 10, true, run_crc },
-	{ "refgpu-bo-copy", 10, true, run_copy },
-	{ "drm-any", 120, false, run_any },
+	{ "drm-open", 2, true, run_open },
+	{ "refgpu-info", 240, true, run_info },
+	{ "refgpu-bo-create", 25, true, run_create },
+	{ "gem-close", 23, true, run_close },
+	{ "refgpu-bo-mmap", 450, true, run_mmap_offset },
+	{ "refgpu-bo-info", 1200, true, run_bo_info },
+	{ "refgpu-bo-move", 14, true, run_move },
+	{ "refgpu-bo-wait", 900, true, run_wait },
+	{ "refgpu-bo-fill", 7, true, run_fill },
+	{ "refgpu-bo-crc", 7, true, run_crc },
+	{ "refgpu-bo-copy", 7, true, run_copy },
+	{ "drm-any", 360, false, run_any },
 	{}
 };

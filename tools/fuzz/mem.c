@@ -90,11 +90,13 @@ static int run_mmap(struct fuzz *f)
 static int run_touch(struct fuzz *f)
 {
 	struct fuzz_map *map = fuzz_pick_map(f);
+	uint64_t offset, size;
 
 	if (!map)
 		return FUZZ_SKIP;
-	fuzz_note(f, "touch(%p, %#llx)", map->addr, (unsigned long long)map->size);
-	return touch(map->addr, map->size, fuzz_chance(f, 50));
+	fuzz_range(f, map->size, &offset, &size);
+	fuzz_note(f, "touch(%p, %#llx)", map->addr + offset, (unsigned long long)size);
+	return touch(map->addr + offset, size, fuzz_chance(f, 50));
 }
 
 static int run_unmap(struct fuzz *f)
@@ -226,13 +228,13 @@ static int run_fork(struct fuzz *f)
 }
 
 const struct fuzz_op fuzz_mem_ops[] = {
-	{ "mmap", 20, true, run_mmap },
-	{ "touch", 30, true, run_touch },
-	{ "munmap", 15, true, run_unmap },
-	{ "madvise", 30, true, run_advise },
-	{ "mprotect", 20, true, run_protect },
-	{ "mremap", 8, true, run_remap },
-	{ "proc-mem", 4, true, run_proc_mem },
+	{ "mmap", 13, true, run_mmap },
+	{ "touch", 20, true, run_touch },
+	{ "munmap", 10, true, run_unmap },
+	{ "madvise", 20, true, run_advise },
+	{ "mprotect", 13, true, run_protect },
+	{ "mremap", 5, true, run_remap },
+	{ "proc-mem", 3, true, run_proc_mem },
 	{ "fork", 0, true, run_fork },
 	{}
 };

@@ -5,6 +5,7 @@
  * Numbers that break things, and calls made wrong with them.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -116,23 +117,35 @@ void fuzz_note(struct fuzz *f, const char *fmt, ...)
 {
 	va_list ap;
 
+	f->slot->ioctl.fd = -1;
 	va_start(ap, fmt);
 	vsnprintf(f->slot->last, sizeof(f->slot->last), fmt, ap);
 	va_end(ap);
 }
 
+/* They are most of the calls, and seldom looked at: not as a text yet */
 static void note_ioctl(struct fuzz *f, int fd, unsigned long request, const void *arg,
 		       size_t size)
 {
-	const uint64_t *w = arg;
+	struct fuzz_slot *slot = f->slot;
 
-	if (size < 32)
-		fuzz_note(f, "ioctl(%d, %#lx, %llx)", fd, request,
-			  size >= 8 ? (unsigned long long)w[0] : 0);
-	else
-		fuzz_note(f, "ioctl(%d, %#lx, %llx %llx %llx %llx)", fd, request,
-			  (unsigned long long)w[0], (unsigned long long)w[1],
-			  (unsigned long long)w[2], (unsigned long long)w[3]);
+	slot->ioctl.fd = fd < 0 ? 0x7fffffff : fd;
+	slot->ioctl.request = request;
+	memset(slot->ioctl.word, 0, sizeof(slot->ioctl.word));
+	memcpy(slot->ioctl.word, arg,
+	       size < sizeof(slot->ioctl.word) ? size : sizeof(slot->ioctl.word));
+}
+
+/* What a worker has called last */
+const char *fuzz_last(struct fuzz_slot *slot)
+{
+	const uint64_t *w = slot->ioctl.word;
+
+	if (slot->ioctl.fd >= 0)
+		snprintf(slot->last, sizeof(slot->last),
+			 "ioctl(%d, %#lx, %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64 ")",
+			 slot->ioctl.fd, slot->ioctl.request, w[0], w[1], w[2], w[3]);
+	return slot->last;
 }
 
 /* As it is */
@@ -145,9 +158,11 @@ int fuzz_ioctl_plain(struct fuzz *f, int fd, unsigned long request, void *arg)
 /*
  * Right, or wrong in one of many ways.  The argument is copied, so that a
  * structure that claims to be longer than it is has something behind it; what
- * the kernel answers is copied back.
+ * the kernel answers is copied back.  @tame, if any, turns what would take for ever
+ * into something bearable.
  */
-int fuzz_ioctl(struct fuzz *f, int fd, unsigned long request, void *arg)
+int fuzz_ioctl_tame(struct fuzz *f, int fd, unsigned long request, void *arg,
+		    void (*tame)(void *arg))
 {
 	uint64_t copy[FUZZ_ARG / 8] = { 0 };
 	size_t size = _IOC_SIZE(request);
@@ -177,9 +192,16 @@ int fuzz_ioctl(struct fuzz *f, int fd, unsigned long request, void *arg)
 		break;
 	default:
 		fuzz_mutate(f, copy, size);
+		if (tame)
+			tame(copy);
 	}
 	note_ioctl(f, fd, request, copy, size);
 	ret = fuzz_ret(ioctl(fd, request, copy));
 	memcpy(arg, copy, size);
 	return ret;
+}
+
+int fuzz_ioctl(struct fuzz *f, int fd, unsigned long request, void *arg)
+{
+	return fuzz_ioctl_tame(f, fd, request, arg, NULL);
 }

@@ -382,6 +382,38 @@ static int run_any(struct fuzz *f)
 	return cmd_run(f, nic, &cmd, 0);
 }
 
+/* By what the parent has found: looking for it is half a second */
+static int open_nic(struct fuzz *f, unsigned int n)
+{
+	unsigned int i = n % f->cfg->nics;
+	struct fuzz_nic *nic = &f->nic[n];
+
+	nic->nic = f->cfg->nic[i];
+	nic->nic.ctx = ibv_open_device(f->cfg->nic_dev[i]);
+	if (!nic->nic.ctx)
+		return -errno;
+	nic->pd[0] = ibv_alloc_pd(nic->nic.ctx);
+	if (nic->pd[0])
+		return 0;
+	ibv_close_device(nic->nic.ctx);
+	nic->nic.ctx = NULL;
+	return -ENOMEM;
+}
+
+/* Once, by the parent: the devices' names; libibverbs keeps what it knows of them */
+int fuzz_nic_find(struct fuzz_config *cfg)
+{
+	for (unsigned int i = 0; i < cfg->nics; i++) {
+		int ret = hgm_nic_open(&cfg->nic[i], i);
+
+		if (ret)
+			return ret;
+		cfg->nic_dev[i] = cfg->nic[i].ctx->device;
+		hgm_nic_close(&cfg->nic[i]);
+	}
+	return 0;
+}
+
 /* The whole context, with all that is in it */
 static int run_reopen(struct fuzz *f)
 {
@@ -396,17 +428,13 @@ static int run_reopen(struct fuzz *f)
 	if (nic->nic.ctx)
 		ibv_close_device(nic->nic.ctx);
 	memset(nic, 0, sizeof(*nic));
-	if (hgm_nic_open(&nic->nic, n % f->cfg->nics))
-		return -ENODEV;
-	nic->pd[0] = nic->nic.pd;
-	return 0;
+	return open_nic(f, n);
 }
 
 void fuzz_nic_init(struct fuzz *f)
 {
 	for (unsigned int i = 0; f->cfg->nics && i < FUZZ_NICS; i++)
-		if (!hgm_nic_open(&f->nic[i].nic, i % f->cfg->nics))
-			f->nic[i].pd[0] = f->nic[i].nic.pd;
+		open_nic(f, i);
 }
 
 /* Closing the context takes all of it away */
@@ -418,14 +446,14 @@ void fuzz_nic_drop(struct fuzz *f)
 }
 
 const struct fuzz_op fuzz_nic_ops[] = {
-	{ "pd", 10, true, run_pd },
-	{ "reg-dmabuf-mr", 15, true, run_reg },
-	{ "reg-mr", 15, true, run_reg_va },
-	{ "dereg-mr", 20, true, run_dereg },
-	{ "query-mr", 120, true, run_query_mr },
-	{ "refnic-dma", 16, true, run_dma },
-	{ "refnic-stats", 15, true, run_stats },
-	{ "nic-query", 8, true, run_query },
+	{ "pd", 7, true, run_pd },
+	{ "reg-dmabuf-mr", 8, true, run_reg },
+	{ "reg-mr", 10, true, run_reg_va },
+	{ "dereg-mr", 13, true, run_dereg },
+	{ "query-mr", 360, true, run_query_mr },
+	{ "refnic-dma", 11, true, run_dma },
+	{ "refnic-stats", 10, true, run_stats },
+	{ "nic-query", 5, true, run_query },
 	{ "uverbs-any", 100, false, run_any },
 	{ "nic-reopen", 0, true, run_reopen },
 	{}

@@ -164,12 +164,12 @@ static int run_receive(struct fuzz *f)
 }
 
 const struct fuzz_op fuzz_prime_ops[] = {
-	{ "prime-export", 30, true, run_export },
-	{ "prime-import", 35, true, run_import },
+	{ "prime-export", 20, true, run_export },
+	{ "prime-import", 23, true, run_import },
 	{ "gem-flink", 15, true, run_flink },
 	{ "gem-open", 15, true, run_gem_open },
-	{ "drm-version", 40, true, run_version },
-	{ "drm-cap", 80, true, run_cap },
+	{ "drm-version", 120, true, run_version },
+	{ "drm-cap", 240, true, run_cap },
 	{ "send", 10, false, run_send },
 	{ "receive", 10, false, run_receive },
 	{}

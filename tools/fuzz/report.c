@@ -8,6 +8,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <drm/drm.h>
 
 #include "fuzz.h"
 
@@ -27,6 +32,30 @@ static void print_errnos(const struct fuzz_stat *s)
 		if (s->err[i])
 			printf(" %s:%" PRIu64, i ? strerrorname_np(i) : "?", s->err[i]);
 	printf("\n");
+}
+
+/* Of calls that do next to nothing: what each of ours costs at least; in us, alone */
+void fuzz_print_floor(const struct hgm_gpu *gpu)
+{
+	enum { ROUNDS = 2000 };
+	static const char *const what[] = { "system call", "unknown ioctl", "DRM_IOCTL_GET_CAP" };
+	double us[HGM_ARRAY_SIZE(what)];
+
+	for (unsigned int i = 0; i < HGM_ARRAY_SIZE(what); i++) {
+		uint64_t began = hgm_now_ns();
+
+		for (unsigned int n = 0; n < ROUNDS; n++) {
+			struct drm_get_cap cap = { .capability = DRM_CAP_PRIME };
+
+			if (i == 0)
+				syscall(SYS_getppid);
+			else
+				ioctl(gpu->fd, i == 1 ? DRM_IO(0xff) : DRM_IOCTL_GET_CAP, &cap);
+		}
+		us[i] = (hgm_now_ns() - began) / 1e3 / ROUNDS;
+	}
+	printf("# floor, us: %s %.1f, %s %.1f, %s %.1f\n", what[0], us[0], what[1], us[1],
+	       what[2], us[2]);
 }
 
 /*
@@ -90,7 +119,7 @@ static bool settles(const char *path, const char *key)
 	return false;
 }
 
-static bool check_gpu(const struct hgm_gpu *gpu)
+static bool check_gpu(const struct hgm_gpu *gpu, int ctxs)
 {
 	static const char *const keys[] = {
 		"live_maps",
@@ -102,13 +131,21 @@ static bool check_gpu(const struct hgm_gpu *gpu)
 	struct drm_refgpu_device_info info;
 	char path[2 * HGM_PATH];
 	bool good = true;
+	int now;
 
+	snprintf(path, sizeof(path), "%s/regs", gpu->dri);
+	good &= settles(path, "cnt_cu_late");
 	snprintf(path, sizeof(path), "%s/stats", gpu->core);
 	for (unsigned int i = 0; i < HGM_ARRAY_SIZE(keys); i++)
 		good &= settles(path, keys[i]);
 	if (hgm_gpu_info(gpu->fd, &info)) {
 		printf("# %s does not answer\n", gpu->pci);
 		return false;
+	}
+	now = fuzz_count_ctxs(gpu->fd);
+	if (now != ctxs) {
+		printf("# %s: %d contexts can be created, not %d\n", gpu->pci, now, ctxs);
+		good = false;
 	}
 	if (info.vram_used || info.late_accesses) {
 		printf("# %s: %" PRIu64 " bytes of VRAM used, %" PRIu64 " late accesses\n",
@@ -142,7 +179,7 @@ bool fuzz_check_leaks(const struct fuzz_config *cfg)
 	int n;
 
 	for (unsigned int i = 0; i < cfg->gpus; i++) {
-		good &= check_gpu(&cfg->gpu[i]);
+		good &= check_gpu(&cfg->gpu[i], cfg->ctxs[i]);
 		good &= check_works(&cfg->gpu[i]);
 	}
 	n = hgm_pci_list("refnic", nic, FUZZ_NICS);

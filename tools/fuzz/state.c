@@ -157,6 +157,8 @@ void fuzz_close_file(struct fuzz *f, struct fuzz_file *file)
 	for (int i = 0; i < FUZZ_BOS; i++)
 		if (file->bo[i].handle)
 			fuzz_del_bo(f, &file->bo[i]);
+	for (int i = 0; i < FUZZ_CTXS; i++)
+		file->ctx[i].id = 0;
 }
 
 void fuzz_add_buf(struct fuzz *f, int fd)

@@ -31,9 +31,14 @@ static int file_of(uint64_t size)
 
 static uint64_t area_size(struct fuzz *f)
 {
-	if (fuzz_chance(f, 5))
+	switch (fuzz_below(f, 60)) {
+	case 0:
 		return HUGE * (1 + fuzz_below(f, 2));
-	return HGM_PAGE * (1 + fuzz_below(f, 64));
+	case 1 ... 4:
+		return HGM_PAGE * (1 + fuzz_below(f, 64));
+	default:
+		return HGM_PAGE * (1 + fuzz_below(f, 8));
+	}
 }
 
 /* Private or shared, anonymous or of a file, writable or not, large pages or not */
@@ -115,8 +120,8 @@ static int run_hole(struct fuzz *f)
 }
 
 const struct fuzz_op fuzz_svm_ops[] = {
-	{ "svm-area", 15, true, run_area },
-	{ "svm-migrate", 25, true, run_migrate },
-	{ "svm-hole", 4, true, run_hole },
+	{ "svm-area", 10, true, run_area },
+	{ "svm-migrate", 14, true, run_migrate },
+	{ "svm-hole", 3, true, run_hole },
 	{}
 };

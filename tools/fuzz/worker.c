@@ -19,7 +19,9 @@ unsigned int fuzz_nr_ops;
 static unsigned int total_weight, nr_rare;
 
 /* They take a second: one in so many calls instead of by weight */
-#define FUZZ_RARE 3000
+#define FUZZ_RARE 5000
+/* After so many calls a worker begins to make each of them once */
+#define FUZZ_WARM 100
 
 static void add_ops(const struct fuzz_op *ops)
 {
@@ -38,6 +40,7 @@ void fuzz_ops_init(const struct fuzz_config *cfg)
 	add_ops(fuzz_dmabuf_ops);
 	add_ops(fuzz_mem_ops);
 	add_ops(fuzz_svm_ops);
+	add_ops(fuzz_ctx_ops);
 	add_ops(fuzz_file_ops);
 	if (cfg->nics)
 		add_ops(fuzz_nic_ops);
@@ -54,11 +57,11 @@ static unsigned int pick_rare(unsigned int n)
 static unsigned int pick_op(struct fuzz *f)
 {
 	uint64_t at = fuzz_below(f, total_weight);
-	uint64_t first = f->slot->calls - 100;
-	unsigned int i;
+	unsigned int rare = f->slot->rare, i;
 
-	if (first < nr_rare) /* once for certain */
-		return pick_rare(first);
+	/* once for certain, but not before there is something to call it on */
+	if (rare < nr_rare && f->slot->calls > FUZZ_WARM && !fuzz_below(f, 10))
+		return pick_rare(rare);
 	if (!fuzz_below(f, FUZZ_RARE))
 		return pick_rare(fuzz_below(f, nr_rare));
 	for (i = 0; at >= fuzz_ops[i].weight; i++)
@@ -74,6 +77,7 @@ static void account(struct fuzz *f, unsigned int op, int ret, uint64_t ns)
 	s->ns += ns;
 	s->wrong += f->touched;
 	f->slot->calls++;
+	f->slot->rare += f->slot->rare < nr_rare && pick_rare(f->slot->rare) == op;
 	if (ret >= 0)
 		s->ok++;
 	else
@@ -97,7 +101,7 @@ static void one_call(struct fuzz *f)
 	account(f, op, ret, hgm_now_ns() - began);
 	__atomic_fetch_sub(&f->shared->budget, 1, __ATOMIC_RELAXED);
 	if (f->cfg->trace)
-		fprintf(stderr, "%s: %s = %d\n", fuzz_ops[op].name, f->slot->last, ret);
+		fprintf(stderr, "%s: %s = %d\n", fuzz_ops[op].name, fuzz_last(f->slot), ret);
 }
 
 static bool go_on(struct fuzz *f)

@@ -47,6 +47,7 @@ struct hgm_samples {
 int hgm_samples_add(struct hgm_samples *s, uint64_t value);
 uint64_t hgm_samples_pct(struct hgm_samples *s, unsigned int percent);
 void hgm_samples_free(struct hgm_samples *s);
+int hgm_samples_take(struct hgm_samples *to, struct hgm_samples *from);
 
 int hgm_file_read(const char *path, char *buf, size_t size);
 int hgm_file_write(const char *path, const char *text);

@@ -111,6 +111,17 @@ void hgm_samples_free(struct hgm_samples *s)
 	memset(s, 0, sizeof(*s));
 }
 
+/* @from is empty afterwards, in any case */
+int hgm_samples_take(struct hgm_samples *to, struct hgm_samples *from)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < from->count && !ret; i++)
+		ret = hgm_samples_add(to, from->value[i]);
+	hgm_samples_free(from);
+	return ret;
+}
+
 int hgm_file_read(const char *path, char *buf, size_t size)
 {
 	size_t done = 0;
