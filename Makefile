@@ -7,7 +7,7 @@ ifneq ($(KERNELRELEASE),)
 # CONFIG_HGM=m and the like, and these lines tell the C code the same.
 hgm-symbols := HGM DRM_HGM DRM_REFGPU INFINIBAND_HGM INFINIBAND_REFNIC \
 	HGM_KUNIT_TEST DRM_HGM_KUNIT_TEST INFINIBAND_HGM_KUNIT_TEST \
-	$(patsubst %,HGM_SELFTEST_BUG_%,UAF DEADLOCK LEAK DMA RACE_ORDER)
+	$(patsubst %,HGM_SELFTEST_BUG_%,UAF DEADLOCK LEAK DMA RACE_ORDER DATA_RACE)
 subdir-ccflags-y := -I$(src)/include -I$(src)/include/uapi \
 	$(foreach s,$(hgm-symbols),$(if $(filter m,$(CONFIG_$(s))),-DCONFIG_$(s)_MODULE=1) \
 	$(if $(filter y,$(CONFIG_$(s))),-DCONFIG_$(s)=1))
@@ -19,7 +19,7 @@ obj-$(CONFIG_INFINIBAND_HGM) += rdma/
 else
 
 # ---- Commands. Everything real is a script in lab/.
-.PHONY: help demo test test-debug soak bench coverage mutation check docs vm modules user qemu tree \
+.PHONY: help demo test test-debug test-kcsan soak bench coverage mutation check docs vm modules user qemu tree \
 	in-tree install-headers clean
 .DEFAULT_GOAL := help
 
@@ -27,6 +27,7 @@ help:
 	@echo 'make demo            boot the VM in each topology and do the main job'
 	@echo 'make test            all tests on the stock kernel'
 	@echo 'make test-debug      KUnit and the tests on a kernel with detectors'
+	@echo 'make test-kcsan      those for data races (long; not part of CI)'
 	@echo 'make soak MINUTES=N  random load, and devices that come and go, for so long'
 	@echo 'make bench           figures beside their baselines'
 	@echo 'make coverage        which lines and error labels the tests reach (long)'
@@ -43,6 +44,9 @@ help:
 
 demo test test-debug bench:
 	@lab/$@ $(TOPOLOGIES)
+
+test-kcsan:
+	@HGM_KERNEL=kcsan lab/test-debug $(TOPOLOGIES)
 
 coverage:
 	@lab/coverage $(TESTS)

@@ -12,6 +12,48 @@ seed() {
 	echo "# SEED=$SEED (repeat with: SEED=$SEED make $SUITE)"
 }
 
+# lanes GROUP...: "one_group GROUP", the caller's, for each; HGM_LANES of them at a time,
+# in this order. A guest waits more than it computes, so two do not take twice as long as one. Each
+# writes its TAP into a file of its own; the sum of them is $OUT/results.tap.
+lanes() {
+	local group
+	set -m # a process group for each, so that all of it can be ended
+	trap 'end_lanes; exit 130' INT TERM
+	for group; do
+		while [ "$(jobs -rp | wc -l)" -ge "${HGM_LANES:-2}" ]; do
+			wait -n || true
+		done
+		lane "$group" </dev/null &
+	done
+	wait
+	set +m
+	trap - INT TERM
+	for group; do
+		cat "$OUT/$group.tap"
+	done >"$OUT/results.tap"
+}
+
+lane() {
+	TAP=$OUT/$1.tap
+	: >"$TAP"
+	trap 'stopped $?' EXIT
+	trap - INT TERM
+	one_group "$1"
+}
+
+# stopped STATUS: a script that ended early must not look as if nothing were wrong.
+stopped() {
+	[ "$1" = 0 ] || tap_line "not ok ${TAP##*/} (its script: exit $1)"
+}
+
+end_lanes() {
+	local pid
+	for pid in $(jobs -rp); do
+		kill -- "-$pid"
+	done
+	wait
+}
+
 # boot GROUP TOPOLOGY CMD [OPTION...]: a VM for the group. Its own TAP line says
 # whether the guest came through without a complaint of its kernel.
 boot() {
@@ -24,7 +66,7 @@ boot() {
 		tap_line "ok vm $group"
 	else
 		tap_line "not ok vm $group (exit $rc, $BUILD/run/$SUITE-$group)"
-		sed 's/^/# /' "$OUT/$group.log" | tail -n 60
+		grep -v '^ok ' "$OUT/$group.log" | sed 's/^/# /' | tail -n 60
 	fi
 	return 0
 }

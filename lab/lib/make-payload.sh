@@ -20,7 +20,7 @@ cp "$run" "$p/opt/hgm/run"
 
 # Modules, and the index over the stock ones and ours together, so that
 # modprobe finds what ours depend on.
-kos=$(find "$KOUT/kmod" "$KOUT/ext" "$KOUT/gpusvm" "$KOUT/gcov" -name '*.ko' 2>/dev/null || true)
+kos=$(find "$KOUT/kmod" "$KOUT/ext" "$KOUT/gpusvm" "$KOUT/test-hmm" "$KOUT/gcov" -name '*.ko' 2>/dev/null || true)
 if [ -n "$kos" ]; then
 	mods=$p/usr/lib/modules/$kernel
 	mkdir -p "$mods/extra"

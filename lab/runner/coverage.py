@@ -16,6 +16,8 @@ AIM = 90
 LABEL = re.compile(r"^([a-z_][a-z0-9_]*):\s*(?:/\*.*)?$")
 FUNC = re.compile(r"^[a-z].*?(\w+)\(")
 LEAVES = re.compile(r"^\s*(?:return\b.*|goto \w+|break|continue);|^\s*return\b")
+# What another statement holds, or what goes on from the line before
+NESTED = re.compile(r"^\t[\t ]")
 
 
 def parse(argv):
@@ -130,13 +132,15 @@ def reached(text, counts, n, label):
         return None
     if not counts[after]:
         return False
-    # Executed, perhaps by falling into it: then more often than what is before.
+    # Executed, perhaps by falling into it: then more often than the statement before,
+    # as a whole; what is inside of that may run more seldom.
     before = n - 1
-    while before > 0 and (not text[before - 1].strip() or LABEL.match(text[before - 1])):
+    while before > 0 and (not text[before - 1].strip() or LABEL.match(text[before - 1])
+                          or NESTED.match(text[before - 1])):
         before -= 1
     if LEAVES.match(text[before - 1]):
         return True
-    while before > 0 and before not in counts:
+    while before > 0 and (before not in counts or NESTED.match(text[before - 1])):
         if text[before - 1].startswith("{"):
             return None
         before -= 1
@@ -158,6 +162,7 @@ def read_reasons(path):
 def check_labels(top, counts, reasons):
     """Report lines, and how many labels have neither been reached nor a reason."""
     out, bad, total = [], 0, 0
+    unknown = set(reasons)
     for src in sorted(counts.lines):
         with open(os.path.join(top, src), encoding="utf-8") as f:
             text = f.read().split("\n")
@@ -165,6 +170,7 @@ def check_labels(top, counts, reasons):
             total += 1
             how = reached(text, counts.lines[src], n, label)
             key = (src, func, label)
+            unknown.discard(key)
             if how:
                 if key in reasons:
                     out.append(f"{src}:{n}: {func}: {label}: reached after all, drop its reason")
@@ -174,7 +180,9 @@ def check_labels(top, counts, reasons):
             what = "never reached" if how is False else "cannot be told"
             out.append(f"{src}:{n}: {func}: {label}: {what}" + (f" ({why})" if why else ""))
             bad += not why
-    return out, bad, total
+    for key in sorted(unknown):
+        out.append(f"{' '.join(key)}: there is no such label, drop its reason")
+    return out, bad + len(unknown), total
 
 
 def ranges(numbers, counted):

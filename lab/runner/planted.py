@@ -18,6 +18,7 @@ KINDS = {
     "leak": r"unreferenced object 0x.*\n(?:[^u].*\n)*.*\bhgm_bug_leak\b",
     "dma": r"DMA-API: .*frees DMA memory with different size"
            r"(?:.*\n){1,60}.*\bhgm_bug_dma\b",
+    "data-race": r"BUG: KCSAN: data-race in .*\bhgm_bug_data_race_count\b",
 }
 
 
