@@ -7,8 +7,9 @@
 # usage: cd QEMU-SOURCE && .../qemu/overlay.sh CLONE
 #
 # CLONE is the root of the HGM checkout.  Copies qemu/hw and qemu/include and
-# the two register headers, and hooks them into meson and Kconfig.  Running it
-# again only refreshes what changed, so that ninja rebuilds no more than that.
+# the two register headers, hooks them into meson and Kconfig, and applies
+# qemu/patches, which mend QEMU itself.  Running it again only refreshes what
+# changed, so that ninja rebuilds no more than that.
 set -eu
 
 die()
@@ -104,3 +105,9 @@ END
 hook hw/pci-bridge/meson.build << 'END'
 system_ss.add(when: 'CONFIG_HGM_SWITCH', if_true: files('hgm-switch.c'))
 END
+
+# One that is there already, from a run before or from QEMU itself, can be taken back.
+for patch in "$clone"/qemu/patches/*.patch; do
+	patch -p1 -R -s -f --dry-run < "$patch" > /dev/null 2>&1 ||
+		patch -p1 -s -f < "$patch" || die "$patch does not apply"
+done
