@@ -29,6 +29,9 @@
 /* One hgm_mirror_map() against a process that keeps changing the range */
 #define HGM_MIRROR_TIMEOUT_MS	2000
 
+/* A region whose trial mapping failed is asked again after so long, in jiffies */
+#define HGM_MIRROR_ASK		HZ
+
 /* The page of a large device-private folio that is at an address */
 static unsigned long hgm_pfn_correct(unsigned long hmm_pfn, unsigned long addr)
 {
@@ -268,7 +271,7 @@ EXPORT_SYMBOL_GPL(hgm_mirror_fini);
 /**
  * enum hgm_mirror_need - what keeps a batch from being mapped
  * @HGM_NEED_NOTHING: nothing, or an error does
- * @HGM_NEED_ROUTE: a region is seen for the first time
+ * @HGM_NEED_ROUTE: a region is seen for the first time, or is to be asked again
  * @HGM_NEED_HOME: the device does not reach the pages: migrate them
  * @HGM_NEED_FAULT: the same, and they are somebody else's: as the CPU would, by a fault
  * @HGM_NEED_WRITE: it may not write to them: hmm_range_fault() reports private pages
@@ -317,7 +320,7 @@ static enum hgm_mirror_need hgm_mirror_need(struct hgm_mirror *m, unsigned long 
 		return HGM_NEED_WRITE;
 	if (region == m->own)
 		return HGM_NEED_NOTHING;
-	if (!known)
+	if (!known || !known->asked)
 		return HGM_NEED_ROUTE;
 	if (known->route == HGM_ROUTE_NONE ||
 	    hgm_pagemap_offset(page) >= region->desc.visible_size)
@@ -445,16 +448,32 @@ static struct hgm_mirror_region *hgm_mirror_slot(struct hgm_mirror *m)
 	return m->nr_regions < HGM_MIRROR_REGIONS ? &m->regions[m->nr_regions++] : NULL;
 }
 
+/* Once for each call, so that what a page needs does not change within it */
+static void hgm_mirror_forget_routes(struct hgm_mirror *m)
+{
+	lockdep_assert_held(&m->fault_lock);
+	for (unsigned int i = 0; i < m->nr_regions; i++)
+		if (m->regions[i].ask_again && time_after_eq(jiffies, m->regions[i].ask_at))
+			m->regions[i].asked = false;
+}
+
 static int hgm_mirror_learn_route(struct hgm_mirror *m, struct hgm_region *region)
 {
-	struct hgm_mirror_region *known;
+	struct hgm_mirror_region *known = hgm_mirror_region(m, region);
+	enum hgm_reason reason;
 
 	lockdep_assert_held(&m->fault_lock);
-	known = hgm_mirror_slot(m);
-	if (!known)
-		return -E2BIG;
-	known->region = hgm_region_get(region);
-	known->route = hgm_peer_route(region, m->dev, NULL);
+	if (!known) {
+		known = hgm_mirror_slot(m);
+		if (!known)
+			return -E2BIG;
+		known->region = hgm_region_get(region);
+	}
+	known->route = hgm_peer_route(region, m->dev, &reason);
+	known->asked = true;
+	/* the topology stays as it is, a trial mapping that failed need not fail again */
+	known->ask_again = reason == HGM_REASON_PROBE;
+	known->ask_at = jiffies + HGM_MIRROR_ASK;
 	return 0;
 }
 
@@ -735,8 +754,10 @@ int hgm_mirror_map_range(struct hgm_mirror *mirror, unsigned long addr, u64 size
 	end = (PAGE_ALIGN(addr + size) - mirror->start) >> PAGE_SHIFT;
 	if (!mmget_not_zero(mm))
 		return -ESRCH;
-	scoped_guard(mutex, &mirror->fault_lock)
+	scoped_guard(mutex, &mirror->fault_lock) {
+		hgm_mirror_forget_routes(mirror);
 		err = hgm_mirror_map_locked(mirror, first, end, write);
+	}
 	mmput(mm);
 	return err;
 }

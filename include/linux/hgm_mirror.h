@@ -115,6 +115,9 @@ struct hgm_mirror {
 	struct hgm_mirror_region {
 		struct hgm_region *region;
 		enum hgm_route route;
+		bool asked;		/* so that @route is known */
+		bool ask_again;		/* at @ask_at: it may have lacked memory */
+		unsigned long ask_at;
 	} regions[HGM_MIRROR_REGIONS];
 	unsigned int nr_regions;
 };

@@ -494,6 +494,7 @@ static void brought_home(struct kunit *test, struct hgm_fake_gpu *gpu, s64 home)
 	KUNIT_EXPECT_EQ(test, p->m.nr_mapped, PAGES);
 	KUNIT_EXPECT_EQ(test, p->m.nr_private, 0);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&p->m.brought_home), home);
+	KUNIT_EXPECT_FALSE(test, p->m.regions[0].ask_again);
 	KUNIT_EXPECT_EQ(test, fake_private_used(gpu->region, 0), 0);
 	KUNIT_EXPECT_TRUE(test, peer_sees(p, 0, PAGES, SEED));
 	KUNIT_EXPECT_TRUE(test, fake_area_is(test, addr, 0, PAGES, SEED));
@@ -505,6 +506,38 @@ static void mirror_no_route(struct kunit *test)
 
 	gpu->provider.reach = HGM_REASON_ACS;
 	brought_home(test, gpu, PAGES);
+}
+
+/* A trial mapping failed: asked again some time later, not at once, and not for others. */
+static void mirror_asks_again(struct kunit *test)
+{
+	unsigned long addr = fake_area(test, PAGES, RW);
+	struct peer *p = peer_of(test, addr, PAGES * PAGE_SIZE);
+	struct hgm_fake_gpu *gpu = gpu_of(test);
+	u64 mask = *p->m.dev->dma_mask;
+	unsigned long before = jiffies;
+
+	fake_area_write(test, addr, PAGES, SEED);
+	KUNIT_ASSERT_EQ(test, to_vram(gpu, addr, PAGES), PAGES);
+	*p->m.dev->dma_mask = hgm_bar_phys(gpu->region, HGM_FAKE_VISIBLE - PAGE_SIZE) - 1;
+	/* with that mask it may fail in RAM, too */
+	hgm_mirror_map(&p->m, true);
+	*p->m.dev->dma_mask = mask;
+	KUNIT_ASSERT_EQ(test, p->m.nr_regions, 1);
+	KUNIT_EXPECT_EQ(test, p->m.regions[0].route, HGM_ROUTE_NONE);
+	KUNIT_EXPECT_TRUE(test, p->m.regions[0].ask_again);
+	KUNIT_EXPECT_TRUE(test, time_after_eq(p->m.regions[0].ask_at, before + HZ));
+	p->m.regions[0].ask_at = jiffies + 3600 * HZ;
+	KUNIT_ASSERT_EQ(test, to_vram(gpu, addr, PAGES), PAGES);
+	KUNIT_EXPECT_EQ(test, hgm_mirror_map(&p->m, true), 0);
+	KUNIT_EXPECT_EQ(test, p->m.nr_private, 0);
+	p->m.regions[0].ask_at = jiffies;
+	KUNIT_ASSERT_EQ(test, to_vram(gpu, addr, PAGES), PAGES);
+	KUNIT_EXPECT_EQ(test, hgm_mirror_map(&p->m, true), 0);
+	KUNIT_EXPECT_EQ(test, p->m.nr_private, PAGES);
+	KUNIT_EXPECT_EQ(test, p->m.nr_regions, 1);
+	KUNIT_EXPECT_FALSE(test, p->m.regions[0].ask_again);
+	KUNIT_EXPECT_TRUE(test, peer_sees(p, 0, PAGES, SEED));
 }
 
 /* An engine reaches also what is not visible. */
@@ -721,6 +754,7 @@ static struct kunit_case mirror_cases[] = {
 	KUNIT_CASE(mirror_part_moves),
 	KUNIT_CASE(mirror_part_hole),
 	KUNIT_CASE(mirror_no_route),
+	KUNIT_CASE(mirror_asks_again),
 	KUNIT_CASE(mirror_small_bar),
 	KUNIT_CASE(mirror_alone),
 	KUNIT_CASE(mirror_read_only),
