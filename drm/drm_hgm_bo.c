@@ -163,6 +163,7 @@ int drm_hgm_bo_place(struct drm_hgm_bo *bo, u32 places, u32 flags,
 	struct ttm_operation_ctx ctx = { .interruptible = interruptible };
 	bool visible = flags & DRM_HGM_MOVE_VISIBLE ||
 		       bo->flags & DRM_HGM_BO_VISIBLE;
+	enum drm_hgm_cause asked = bo->asked;
 	struct ttm_placement placement;
 	struct ttm_place place[2];
 	int err;
@@ -172,19 +173,49 @@ int drm_hgm_bo_place(struct drm_hgm_bo *bo, u32 places, u32 flags,
 		return -EINVAL;
 	if (READ_ONCE(drm_hgm_bo_device(bo)->unplugged))
 		return -ENODEV;
-	if (drm_hgm_device_frozen(drm_hgm_bo_device(bo)))
+	if (drm_hgm_device_frozen(drm_hgm_bo_device(bo))) {
+		if (places & DRM_HGM_PLACE_VRAM)
+			asked = DRM_HGM_CAUSE_DEVICE;
 		places = DRM_HGM_PLACE_RAM;
+	}
 	placement.placement = place;
 	placement.num_placement = drm_hgm_fill_places(bo, places, visible, place);
 	if (!placement.num_placement)
 		return -ENOSPC;
+	swap(bo->asked, asked);
 	bo->sync = !(flags & DRM_HGM_MOVE_ASYNC);
 	err = drm_hgm_validate(bo, &placement, &ctx);
 	bo->sync = false;
+	bo->asked = asked;
 	/* TTM's way to say that it is pinned elsewhere */
 	return err == -EINVAL && bo->tbo.pin_count ? -EBUSY : err;
 }
 EXPORT_SYMBOL_GPL(drm_hgm_bo_place);
+
+/* The same, if it is not the driver who wants it */
+int drm_hgm_bo_place_for(struct drm_hgm_bo *bo, enum drm_hgm_cause cause, u32 places,
+			 u32 flags)
+{
+	int err;
+
+	dma_resv_assert_held(bo->tbo.base.resv);
+	bo->asked = cause;
+	err = drm_hgm_bo_place(bo, places, flags, true);
+	bo->asked = DRM_HGM_CAUSE_PLACED;
+	return err;
+}
+
+/* Fetched back to RAM it is where it was, for the same reason. */
+static int drm_hgm_bo_fetch(struct drm_hgm_bo *bo, bool interruptible)
+{
+	enum drm_hgm_cause cause = bo->cause;
+	int err;
+
+	err = drm_hgm_bo_place(bo, bo->places, DRM_HGM_MOVE_ASYNC, interruptible);
+	if (!err && bo->place == DRM_HGM_PLACE_RAM)
+		WRITE_ONCE(bo->cause, cause);
+	return err;
+}
 
 /**
  * drm_hgm_bo_populate - make sure that a buffer has memory with its contents
@@ -202,8 +233,7 @@ int drm_hgm_bo_populate(struct drm_hgm_bo *bo, bool interruptible)
 
 	dma_resv_assert_held(bo->tbo.base.resv);
 	if (!bo->tbo.resource) {
-		err = drm_hgm_bo_place(bo, bo->places, DRM_HGM_MOVE_ASYNC,
-				       interruptible);
+		err = drm_hgm_bo_fetch(bo, interruptible);
 		if (err)
 			return err;
 	}
@@ -376,6 +406,18 @@ int drm_hgm_bo_pin(struct drm_hgm_bo *bo, u32 place)
 	return 0;
 }
 EXPORT_SYMBOL_GPL(drm_hgm_bo_pin);
+
+/* The same, if it is not the driver who wants it */
+int drm_hgm_bo_pin_for(struct drm_hgm_bo *bo, enum drm_hgm_cause cause, u32 place)
+{
+	int err;
+
+	dma_resv_assert_held(bo->tbo.base.resv);
+	bo->asked = cause;
+	err = drm_hgm_bo_pin(bo, place);
+	bo->asked = DRM_HGM_CAUSE_PLACED;
+	return err;
+}
 
 /**
  * drm_hgm_bo_unpin - undo drm_hgm_bo_pin()

@@ -297,6 +297,7 @@ void drm_hgm_debugfs_init(struct drm_hgm_device *hdev)
 {
 	drm_debugfs_add_file(hdev->drm, "hgm_bos", drm_hgm_bos_show, hdev);
 	drm_debugfs_add_file(hdev->drm, "hgm_pins", drm_hgm_pins_show, hdev);
+	drm_debugfs_add_file(hdev->drm, "hgm_importers", drm_hgm_importers_show, hdev);
 }
 EXPORT_SYMBOL_GPL(drm_hgm_debugfs_init);
 

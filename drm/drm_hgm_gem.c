@@ -57,7 +57,7 @@ static int drm_hgm_gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 
 	if (drm_gem_is_imported(obj))
 		return dma_buf_vmap(obj->import_attach->dmabuf, map);
-	err = drm_hgm_bo_pin(bo, DRM_HGM_PLACE_RAM);
+	err = drm_hgm_bo_pin_for(bo, DRM_HGM_CAUSE_CPU, DRM_HGM_PLACE_RAM);
 	if (err)
 		return err;
 	left = dma_resv_wait_timeout(obj->resv, DMA_RESV_USAGE_KERNEL, false,

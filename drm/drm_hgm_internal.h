@@ -72,19 +72,25 @@ static inline struct drm_hgm_tt *to_hgm_tt(struct ttm_tt *ttm)
  * struct drm_hgm_attach - what we know of an importer of our dma-buf
  * @attach: the attachment
  * @p2p: it may get VRAM, by @route
+ * @policy: and if not, why
  * @route: see hgm_peer_route()
  * @reason: why there is none
  * @link: in drm_hgm_bo.attachments
  * @maps: its mappings; under dma_resv
+ * @pins: its pins; under dma_resv
+ * @moves: of the buffer for its sake; under dma_resv
  * @holds: pages of RAM under its mappings; under dma_resv
  */
 struct drm_hgm_attach {
 	struct dma_buf_attachment *attach;
 	bool p2p;
+	enum drm_hgm_policy policy;
 	enum hgm_route route;
 	enum hgm_reason reason;
 	struct list_head link;
 	unsigned int maps;
+	unsigned int pins;
+	u64 moves;
 	struct list_head holds;
 };
 
@@ -137,6 +143,9 @@ void drm_hgm_lockdep_prime(struct drm_hgm_device *hdev);
 /* drm_hgm_bo.c */
 void drm_hgm_bo_destroy(struct ttm_buffer_object *tbo);
 void drm_hgm_bo_drop(struct drm_hgm_bo *bo);
+int drm_hgm_bo_place_for(struct drm_hgm_bo *bo, enum drm_hgm_cause cause, u32 places,
+			 u32 flags);
+int drm_hgm_bo_pin_for(struct drm_hgm_bo *bo, enum drm_hgm_cause cause, u32 place);
 int drm_hgm_init_tbo(struct drm_hgm_device *hdev, struct drm_hgm_bo *bo);
 void drm_hgm_bo_list(struct drm_hgm_device *hdev, struct drm_hgm_bo *bo);
 struct drm_hgm_bo *drm_hgm_bo_alloc(struct drm_hgm_device *hdev, u64 size);
@@ -155,6 +164,9 @@ void drm_hgm_hold_put(struct drm_hgm_hold *hold);
 void drm_hgm_hold_add(struct drm_hgm_hold *hold, struct list_head *list,
 		      const void *key);
 void drm_hgm_hold_drop(struct list_head *list, const void *key);
+
+/* drm_hgm_importers.c */
+int drm_hgm_importers_show(struct seq_file *m, void *unused);
 
 /* drm_hgm_prime.c */
 void drm_hgm_prime_invalidate(struct drm_hgm_bo *bo);

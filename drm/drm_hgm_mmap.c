@@ -42,7 +42,8 @@ static int drm_hgm_fault_prepare(struct drm_hgm_bo *bo)
 
 	if (bo->tbo.resource && bo->tbo.resource->mem_type == TTM_PL_VRAM &&
 	    !drm_hgm_bo_visible(bo)) {
-		err = drm_hgm_bo_place(bo, bo->places, DRM_HGM_MOVE_VISIBLE, true);
+		err = drm_hgm_bo_place_for(bo, DRM_HGM_CAUSE_CPU, bo->places,
+					   DRM_HGM_MOVE_VISIBLE);
 		if (err)
 			return err;
 	}

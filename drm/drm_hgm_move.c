@@ -85,9 +85,10 @@ static int drm_hgm_wait_pins(struct drm_hgm_bo *bo, unsigned int ms)
 	return 0;
 }
 
-static void drm_hgm_moved(struct drm_hgm_bo *bo, bool counts)
+static void drm_hgm_moved(struct drm_hgm_bo *bo, bool counts, bool evict)
 {
 	WRITE_ONCE(bo->place, drm_hgm_place_of(bo->tbo.resource));
+	WRITE_ONCE(bo->cause, evict ? DRM_HGM_CAUSE_EVICTED : bo->asked);
 	if (counts)
 		bo->moves++;
 }
@@ -274,6 +275,6 @@ int drm_hgm_bo_move(struct ttm_buffer_object *tbo, bool evict,
 		err = drm_hgm_move_between(bo, evict, ctx, new_mem);
 	}
 	if (!err)
-		drm_hgm_moved(bo, counts);
+		drm_hgm_moved(bo, counts, evict);
 	return err;
 }

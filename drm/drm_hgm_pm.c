@@ -125,9 +125,11 @@ static void drm_hgm_evict_bo(struct drm_hgm_bo *bo, void *arg)
 	if (bo->tbo.type != ttm_bo_type_device)
 		return;
 	dma_resv_lock(bo->tbo.base.resv, NULL);
+	bo->asked = DRM_HGM_CAUSE_DEVICE;
 	if (drm_hgm_bo_is_in_vram(bo))
 		err = bo->tbo.pin_count ? -EBUSY :
 		      ttm_bo_validate(&bo->tbo, &placement, &ctx);
+	bo->asked = DRM_HGM_CAUSE_PLACED;
 	dma_resv_unlock(bo->tbo.base.resv);
 	if (err && (!*ret || *ret == -EBUSY))
 		*ret = err;

@@ -55,10 +55,35 @@ static void drm_hgm_attach_classify(struct drm_hgm_bo *bo,
 
 	a->route = hgm_peer_route(drm_hgm_bo_device(bo)->region, attach->dev,
 				  &a->reason);
-	/* VRAM only for those that give it back when told to */
-	a->p2p = a->route != HGM_ROUTE_NONE && attach->peer2peer &&
-		 dma_buf_attach_revocable(attach);
+	if (a->route == HGM_ROUTE_NONE)
+		a->policy = DRM_HGM_POLICY_NO_ROUTE;
+	else if (!dma_buf_attach_revocable(attach))
+		/* VRAM only for those that give it back when told to */
+		a->policy = DRM_HGM_POLICY_STATIC;
+	else if (!attach->peer2peer)
+		a->policy = DRM_HGM_POLICY_NO_P2P;
+	a->p2p = a->policy == DRM_HGM_POLICY_FOLLOW;
 	attach->peer2peer = a->p2p;
+}
+
+/* It had made @moves moves; not every one since is for the sake of the importer. */
+static void drm_hgm_attach_moved(struct drm_hgm_bo *bo, struct drm_hgm_attach *a, u64 moves)
+{
+	dma_resv_assert_held(bo->tbo.base.resv);
+	if (bo->cause == DRM_HGM_CAUSE_IMPORTER)
+		a->moves += bo->moves - moves;
+}
+
+/* For the sake of an importer, which is told apart from what the driver wants. */
+static int drm_hgm_place_for(struct drm_hgm_bo *bo, struct drm_hgm_attach *a, u32 places,
+			     u32 flags)
+{
+	u64 moves = bo->moves;
+	int err;
+
+	err = drm_hgm_bo_place_for(bo, DRM_HGM_CAUSE_IMPORTER, places, flags);
+	drm_hgm_attach_moved(bo, a, moves);
+	return err;
 }
 
 /*
@@ -66,16 +91,18 @@ static void drm_hgm_attach_classify(struct drm_hgm_bo *bo,
  * below 4 GiB.  If it is in RAM already it makes a round trip; should that fail,
  * mapping says so.
  */
-static void drm_hgm_attach_narrow(struct drm_hgm_bo *bo, struct device *dev)
+static void drm_hgm_attach_narrow(struct drm_hgm_bo *bo, struct drm_hgm_attach *a)
 {
+	struct device *dev = a->attach->dev;
+
 	if (bo->narrow || dma_get_mask(dev) >= dma_get_required_mask(dev))
 		return;
 	bo->narrow = true;
 	if (bo->place != DRM_HGM_PLACE_RAM || bo->tbo.pin_count ||
 	    !(bo->places & DRM_HGM_PLACE_VRAM))
 		return;
-	if (!drm_hgm_bo_place(bo, DRM_HGM_PLACE_VRAM, 0, true))
-		drm_hgm_bo_place(bo, DRM_HGM_PLACE_RAM, 0, true);
+	if (!drm_hgm_place_for(bo, a, DRM_HGM_PLACE_VRAM, 0))
+		drm_hgm_place_for(bo, a, DRM_HGM_PLACE_RAM, 0);
 }
 
 /* Can this importer be served, given who is there already? */
@@ -88,7 +115,7 @@ static int drm_hgm_attach_admit(struct drm_hgm_bo *bo, struct drm_hgm_attach *a)
 		if (bo->tbo.pin_count && bo->place == DRM_HGM_PLACE_VRAM)
 			return -EBUSY;
 		bo->ram_users++;
-		drm_hgm_attach_narrow(bo, a->attach->dev);
+		drm_hgm_attach_narrow(bo, a);
 	}
 	list_add_tail(&a->link, &bo->attachments);
 	return 0;
@@ -155,6 +182,7 @@ static int drm_hgm_dmabuf_pin(struct dma_buf_attachment *attach)
 	struct drm_hgm_attach *a = attach->priv;
 	u32 place = DRM_HGM_PLACE_RAM;
 	int err, idx;
+	u64 moves;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 	if (!drm_dev_enter(drm_hgm_bo_device(bo)->drm, &idx))
@@ -163,7 +191,10 @@ static int drm_hgm_dmabuf_pin(struct dma_buf_attachment *attach)
 		place = bo->place;
 	else if (a->p2p && !bo->ram_users && bo->places & DRM_HGM_PLACE_VRAM)
 		place = DRM_HGM_PLACE_VRAM;
-	err = drm_hgm_bo_pin(bo, place);
+	moves = bo->moves;
+	err = drm_hgm_bo_pin_for(bo, DRM_HGM_CAUSE_IMPORTER, place);
+	drm_hgm_attach_moved(bo, a, moves);
+	a->pins += !err;
 	drm_dev_exit(idx);
 	/*
 	 * Short pins of single pages, or frozen: both pass.  And the core takes
@@ -174,7 +205,10 @@ static int drm_hgm_dmabuf_pin(struct dma_buf_attachment *attach)
 
 static void drm_hgm_dmabuf_unpin(struct dma_buf_attachment *attach)
 {
+	struct drm_hgm_attach *a = attach->priv;
+
 	drm_hgm_bo_unpin(dmabuf_to_bo(attach->dmabuf));
+	a->pins--;
 }
 
 /* Where this importer can reach it. */
@@ -187,13 +221,13 @@ static int drm_hgm_map_place(struct drm_hgm_bo *bo, struct drm_hgm_attach *a)
 	int err = 0;
 
 	if (!a->p2p) {
-		err = drm_hgm_bo_place(bo, DRM_HGM_PLACE_RAM, 0, true);
+		err = drm_hgm_place_for(bo, a, DRM_HGM_PLACE_RAM, 0);
 	} else if (!bo->tbo.resource || leave || (in_vram && !drm_hgm_bo_visible(bo))) {
 		/* into the window, else to RAM */
-		err = drm_hgm_bo_place(bo, bo->places, DRM_HGM_MOVE_VISIBLE, true);
+		err = drm_hgm_place_for(bo, a, bo->places, DRM_HGM_MOVE_VISIBLE);
 	} else if (!(bo->places & bo->place) && !bo->tbo.pin_count) {
 		/* it was evicted; if it cannot come back, RAM will do as well */
-		err = drm_hgm_bo_place(bo, bo->places, DRM_HGM_MOVE_VISIBLE, true);
+		err = drm_hgm_place_for(bo, a, bo->places, DRM_HGM_MOVE_VISIBLE);
 		if (err == -ENOSPC || err == -EBUSY)
 			err = 0;
 	}
@@ -281,6 +315,14 @@ static struct hgm_peer_map *drm_hgm_map_here(struct drm_hgm_bo *bo,
 	return map;
 }
 
+/* The way it had is gone.  What it has been promised stays: it bears VRAM and RAM. */
+static void drm_hgm_attach_reroute(struct drm_hgm_bo *bo, struct drm_hgm_attach *a)
+{
+	a->route = hgm_peer_route(drm_hgm_bo_device(bo)->region, a->attach->dev, &a->reason);
+	if (a->route == HGM_ROUTE_NONE)
+		a->policy = DRM_HGM_POLICY_NO_ROUTE;
+}
+
 static struct sg_table *drm_hgm_dmabuf_map(struct dma_buf_attachment *attach,
 					   enum dma_data_direction dir)
 {
@@ -301,7 +343,8 @@ static struct sg_table *drm_hgm_dmabuf_map(struct dma_buf_attachment *attach,
 	if (map == ERR_PTR(-EREMOTEIO) && bo->place == DRM_HGM_PLACE_VRAM &&
 	    bo->places & DRM_HGM_PLACE_RAM && !bo->tbo.pin_count) {
 		/* the topology has changed since it attached */
-		err = drm_hgm_bo_place(bo, DRM_HGM_PLACE_RAM, 0, true);
+		drm_hgm_attach_reroute(bo, a);
+		err = drm_hgm_place_for(bo, a, DRM_HGM_PLACE_RAM, 0);
 		map = err ? ERR_PTR(err) : drm_hgm_map_here(bo, attach, dir);
 	}
 out:

@@ -83,6 +83,19 @@ static const struct hgm_bad bo_info_bad[] = {
 };
 #undef T
 
+#define T struct drm_refgpu_bo_importers
+static const T importers_ok = { .entry_size = sizeof(struct drm_refgpu_importer) };
+static const struct hgm_field importers_handles[] = { F(handle, HGM_H_GOOD), { 0, 0, 0 } };
+static const struct hgm_bad importers_bad[] = {
+	BAD_HANDLE(handle),
+	BAD_FLAGS,
+	BAD("no-entry-size", entry_size, 0, -EINVAL),
+	BAD("small-entry", entry_size, 63, -EINVAL),
+	BAD("huge-entry", entry_size, ~0u, -EINVAL),
+	BAD("pad", pad, 1, -EINVAL),
+};
+#undef T
+
 #define T struct drm_refgpu_bo_move
 static const T move_ok = { .placement = REFGPU_PLACE_VRAM };
 static const struct hgm_field move_handles[] = { F(handle, HGM_H_GOOD), { 0, 0, 0 } };
@@ -289,6 +302,8 @@ const struct hgm_bad_ioctl hgm_bad_bo[] = {
 	IOCTL("create", DRM_IOCTL_REFGPU_BO_CREATE, create_ok, no_handles, create_bad),
 	IOCTL("mmap", DRM_IOCTL_REFGPU_BO_MMAP, mmap_ok, mmap_handles, mmap_bad),
 	IOCTL("bo-info", DRM_IOCTL_REFGPU_BO_INFO, bo_info_ok, bo_info_handles, bo_info_bad),
+	IOCTL("importers", DRM_IOCTL_REFGPU_BO_IMPORTERS, importers_ok, importers_handles,
+	      importers_bad),
 	IOCTL("move", DRM_IOCTL_REFGPU_BO_MOVE, move_ok, move_handles, move_bad),
 	IOCTL("wait", DRM_IOCTL_REFGPU_BO_WAIT, wait_ok, wait_handles, wait_bad),
 	IOCTL("fill", DRM_IOCTL_REFGPU_BO_FILL, fill_ok, fill_handles, fill_bad),

@@ -409,5 +409,6 @@ int hgm_igt_main()
 	hgm_need_nics = true;
 	hgm_run_table(subtests, HGM_ARRAY_SIZE(subtests));
 	hgm_run_table(hgm_dmabuf_policy, hgm_dmabuf_policy_count);
+	hgm_run_table(hgm_dmabuf_importers, hgm_dmabuf_importers_count);
 	hgm_dmabuf_bad_dma();
 }

@@ -9,6 +9,8 @@
 
 extern const struct hgm_subtest hgm_dmabuf_policy[];
 extern const unsigned int hgm_dmabuf_policy_count;
+extern const struct hgm_subtest hgm_dmabuf_importers[];
+extern const unsigned int hgm_dmabuf_importers_count;
 void hgm_dmabuf_bad_dma(void);
 
 #endif /* HGM_DMABUF_H */

@@ -17,7 +17,7 @@
 struct pci_dev;
 
 #define REFGPU_RING_COUNT	1024
-#define REFGPU_NR_IOCTLS	16
+#define REFGPU_NR_IOCTLS	17
 #define REFGPU_NR_INJECTS	6
 
 /* A job is tried so often before its fence fails */

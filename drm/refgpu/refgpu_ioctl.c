@@ -15,6 +15,8 @@
 #include <linux/dma-resv.h>
 #include <linux/io.h>
 #include <linux/ktime.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
 
 #include "refgpu_drv.h"
 
@@ -22,6 +24,30 @@ static_assert((int)REFGPU_PLACE_VRAM == DRM_HGM_PLACE_VRAM);
 static_assert((int)REFGPU_PLACE_RAM == DRM_HGM_PLACE_RAM);
 static_assert(REFGPU_BO_VISIBLE == DRM_HGM_BO_VISIBLE);
 static_assert(REFGPU_MOVE_ASYNC == DRM_HGM_MOVE_ASYNC);
+static_assert((int)REFGPU_CAUSE_PLACED == DRM_HGM_CAUSE_PLACED);
+static_assert((int)REFGPU_CAUSE_EVICTED == DRM_HGM_CAUSE_EVICTED);
+static_assert((int)REFGPU_CAUSE_IMPORTER == DRM_HGM_CAUSE_IMPORTER);
+static_assert((int)REFGPU_CAUSE_DEVICE == DRM_HGM_CAUSE_DEVICE);
+static_assert((int)REFGPU_CAUSE_CPU == DRM_HGM_CAUSE_CPU);
+static_assert((int)REFGPU_POLICY_FOLLOW == DRM_HGM_POLICY_FOLLOW);
+static_assert((int)REFGPU_POLICY_NO_ROUTE == DRM_HGM_POLICY_NO_ROUTE);
+static_assert((int)REFGPU_POLICY_NO_P2P == DRM_HGM_POLICY_NO_P2P);
+static_assert((int)REFGPU_POLICY_STATIC == DRM_HGM_POLICY_STATIC);
+static_assert((int)REFGPU_ROUTE_NONE == HGM_ROUTE_NONE);
+static_assert((int)REFGPU_ROUTE_BUS == HGM_ROUTE_BUS);
+static_assert((int)REFGPU_ROUTE_HOST == HGM_ROUTE_HOST);
+static_assert((int)REFGPU_REASON_OK == HGM_REASON_OK);
+static_assert((int)REFGPU_REASON_NO_CONFIG == HGM_REASON_NO_CONFIG);
+static_assert((int)REFGPU_REASON_NOT_PCI == HGM_REASON_NOT_PCI);
+static_assert((int)REFGPU_REASON_ACS == HGM_REASON_ACS);
+static_assert((int)REFGPU_REASON_HOST_BRIDGE == HGM_REASON_HOST_BRIDGE);
+static_assert((int)REFGPU_REASON_SMALL_BAR == HGM_REASON_SMALL_BAR);
+static_assert((int)REFGPU_REASON_UNPLUGGED == HGM_REASON_UNPLUGGED);
+static_assert((int)REFGPU_REASON_PROBE == HGM_REASON_PROBE);
+
+/* Of an entry of BO_IMPORTERS, as it was first */
+#define REFGPU_IMPORTER_SIZE_VER0	64
+static_assert(sizeof(struct drm_refgpu_importer) >= REFGPU_IMPORTER_SIZE_VER0);
 
 /* The device stays, and stays resumed, until refgpu_exit().  0 or -ENODEV. */
 int refgpu_enter(struct drm_device *drm, int *idx)
@@ -175,6 +201,80 @@ static int refgpu_bo_move(struct drm_hgm_bo *bo, u32 place, u32 flags)
 	return left < 0 ? left : drm_hgm_bo_error(bo);
 }
 
+/* Their number, or an errno; up to @max into @list */
+static int refgpu_bo_importers(struct drm_refgpu_bo_importers *args, struct drm_file *file,
+			       struct drm_hgm_importer *list, unsigned int max)
+{
+	struct drm_hgm_bo *bo;
+	int ret;
+
+	bo = refgpu_bo_lookup(file, args->handle);
+	if (!bo)
+		return -ENOENT;
+	/* the lock of an import is another's */
+	if (drm_gem_is_imported(&bo->tbo.base)) {
+		args->placement = READ_ONCE(bo->place);
+		args->cause = REFGPU_CAUSE_PLACED;
+		ret = 0;
+		goto out;
+	}
+	ret = dma_resv_lock_interruptible(bo->tbo.base.resv, NULL);
+	if (ret)
+		goto out;
+	ret = drm_hgm_bo_importers(bo, args->first, list, max);
+	args->placement = bo->place;
+	args->cause = bo->cause;
+	dma_resv_unlock(bo->tbo.base.resv);
+out:
+	drm_hgm_bo_put(bo);
+	return ret;
+}
+
+static int refgpu_tell_importer(void __user *to, u32 size, const struct drm_hgm_importer *imp)
+{
+	struct drm_refgpu_importer one = {
+		.policy = imp->policy,
+		.route = imp->route,
+		.reason = imp->reason,
+		.maps = imp->maps,
+		.pins = imp->pins,
+		.moves = imp->moves,
+	};
+
+	strscpy_pad(one.name, imp->name);
+	return copy_struct_to_user(to, size, &one, sizeof(one), NULL);
+}
+
+static int refgpu_bo_importers_ioctl(struct drm_device *drm, void *data,
+				     struct drm_file *file)
+{
+	struct drm_refgpu_bo_importers *args = data;
+	void __user *to = u64_to_user_ptr(args->importers);
+	u32 max = min(args->count, REFGPU_IMPORTERS_MAX), told;
+	struct drm_hgm_importer *list;
+	int n, err = 0;
+
+	if (args->flags || args->pad || args->entry_size > PAGE_SIZE ||
+	    args->entry_size < REFGPU_IMPORTER_SIZE_VER0)
+		return -EINVAL;
+	list = kvcalloc(max, sizeof(*list), GFP_KERNEL_ACCOUNT);
+	if (!list)
+		return -ENOMEM;
+	n = refgpu_bo_importers(args, file, list, max);
+	if (n < 0) {
+		err = n;
+		goto out;
+	}
+	told = n > args->first ? min(max, n - args->first) : 0;
+	for (u32 i = 0; i < told && !err; i++, to += args->entry_size)
+		err = refgpu_tell_importer(to, args->entry_size, &list[i]);
+	if (!err)
+		args->count = n;
+out:
+	kvfree(list);
+	return err;
+}
+
 static int refgpu_bo_move_ioctl(struct drm_device *drm, void *data,
 				struct drm_file *file)
 {
@@ -247,4 +347,5 @@ const struct drm_ioctl_desc refgpu_ioctls[REFGPU_NR_IOCTLS] = {
 	REFGPU_IOCTL(CTX_WAIT, refgpu_ctx_wait_ioctl),
 	REFGPU_IOCTL(CTX_ADVISE, refgpu_ctx_advise_ioctl),
 	REFGPU_IOCTL(CTX_PREFETCH, refgpu_ctx_prefetch_ioctl),
+	REFGPU_IOCTL(BO_IMPORTERS, refgpu_bo_importers_ioctl),
 };

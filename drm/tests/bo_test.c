@@ -177,8 +177,12 @@ static void bo_full_vram(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, greedy->place, VRAM);
 	KUNIT_EXPECT_EQ(test, first->place, RAM);
 	KUNIT_EXPECT_EQ(test, first->moves, 1);
+	KUNIT_EXPECT_EQ(test, first->cause, DRM_HGM_CAUSE_EVICTED);
 	KUNIT_EXPECT_TRUE(test, fake_holds(first, 9));
 	KUNIT_EXPECT_TRUE(test, fake_is_zero(greedy));
+	fake_bo_put(greedy);
+	KUNIT_EXPECT_EQ(test, fake_place(first, VRAM, 0), 0);
+	KUNIT_EXPECT_EQ(test, first->cause, DRM_HGM_CAUSE_PLACED);
 }
 
 static int bo_pin(struct drm_hgm_bo *bo, u32 place)

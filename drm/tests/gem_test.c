@@ -24,6 +24,7 @@ static void gem_vmap(struct kunit *test)
 	fake_write(bo, 20);
 	KUNIT_ASSERT_EQ(test, drm_gem_vmap(&bo->tbo.base, &map), 0);
 	KUNIT_EXPECT_EQ(test, bo->place, DRM_HGM_PLACE_RAM);
+	KUNIT_EXPECT_EQ(test, bo->cause, DRM_HGM_CAUSE_CPU);
 	KUNIT_EXPECT_EQ(test, bo->tbo.pin_count, 1);
 	KUNIT_EXPECT_FALSE(test, map.is_iomem);
 	bytes = map.vaddr;

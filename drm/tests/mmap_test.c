@@ -99,6 +99,7 @@ static void mmap_moves_into_window(struct kunit *test)
 	dma_resv_unlock(bo->tbo.base.resv);
 	KUNIT_EXPECT_TRUE(test, visible);
 	KUNIT_EXPECT_EQ(test, bo->moves, 1);
+	KUNIT_EXPECT_EQ(test, bo->cause, DRM_HGM_CAUSE_CPU);
 }
 
 /* A copy of its own for a process makes no sense. */

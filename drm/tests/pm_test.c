@@ -30,6 +30,7 @@ static void pm_evict(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, imp->invalidates, 1);
 	KUNIT_EXPECT_EQ(test, a->place, RAM);
 	KUNIT_EXPECT_EQ(test, b->place, RAM);
+	KUNIT_EXPECT_EQ(test, a->cause, DRM_HGM_CAUSE_DEVICE);
 	KUNIT_EXPECT_EQ(test, ram->moves, 0);
 	KUNIT_EXPECT_EQ(test, drm_hgm_vram_used(&fd->hdev), 0);
 	KUNIT_EXPECT_TRUE(test, fake_holds(a, 1));
@@ -200,6 +201,8 @@ static void pm_frozen_map(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_map(imp), 0);
 	KUNIT_EXPECT_FALSE(test, fake_maps_vram(imp, fd->gpu->region));
 	KUNIT_EXPECT_EQ(test, bo->place, RAM);
+	KUNIT_EXPECT_EQ(test, bo->cause, DRM_HGM_CAUSE_DEVICE);
+	KUNIT_EXPECT_EQ(test, bo->asked, DRM_HGM_CAUSE_PLACED);
 	KUNIT_EXPECT_TRUE(test, fake_holds(bo, 40));
 	/* that one cannot, it is for the eviction to revoke the pin */
 	KUNIT_EXPECT_EQ(test, fake_map(pinner), 0);

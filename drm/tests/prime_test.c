@@ -22,21 +22,53 @@ struct policy {
 	u32 flags;		/* of the buffer, which may be anywhere */
 	u32 place;		/* after the importer mapped */
 	u64 moves;
+	enum drm_hgm_policy told;
 };
 
 /* The table of Documentation/overview.rst, a line each. */
 static const struct policy policies[] = {
-	{ "dynamic, route, visible", FAKE_P2P, true, false, DRM_HGM_BO_VISIBLE, VRAM, 0 },
-	{ "dynamic, route, hidden", FAKE_P2P, true, false, 0, VRAM, 1 },
-	{ "dynamic, no route", FAKE_P2P, false, false, DRM_HGM_BO_VISIBLE, RAM, 1 },
-	{ "dynamic, RAM only", FAKE_DYNAMIC, true, false, DRM_HGM_BO_VISIBLE, RAM, 1 },
-	{ "pinned, revocable, route", FAKE_P2P, true, true, 0, VRAM, 1 },
-	{ "pinned, revocable, no route", FAKE_P2P, false, true, 0, RAM, 1 },
-	{ "pinned, not revocable", FAKE_PINNER, true, true, DRM_HGM_BO_VISIBLE, RAM, 1 },
-	{ "static", FAKE_STATIC, true, false, DRM_HGM_BO_VISIBLE, RAM, 1 },
+	{ "dynamic, route, visible", FAKE_P2P, true, false, DRM_HGM_BO_VISIBLE, VRAM, 0,
+	  DRM_HGM_POLICY_FOLLOW },
+	{ "dynamic, route, hidden", FAKE_P2P, true, false, 0, VRAM, 1,
+	  DRM_HGM_POLICY_FOLLOW },
+	{ "dynamic, no route", FAKE_P2P, false, false, DRM_HGM_BO_VISIBLE, RAM, 1,
+	  DRM_HGM_POLICY_NO_ROUTE },
+	{ "dynamic, RAM only", FAKE_DYNAMIC, true, false, DRM_HGM_BO_VISIBLE, RAM, 1,
+	  DRM_HGM_POLICY_NO_P2P },
+	{ "pinned, revocable, route", FAKE_P2P, true, true, 0, VRAM, 1,
+	  DRM_HGM_POLICY_FOLLOW },
+	{ "pinned, revocable, no route", FAKE_P2P, false, true, 0, RAM, 1,
+	  DRM_HGM_POLICY_NO_ROUTE },
+	{ "pinned, not revocable", FAKE_PINNER, true, true, DRM_HGM_BO_VISIBLE, RAM, 1,
+	  DRM_HGM_POLICY_STATIC },
+	{ "static", FAKE_STATIC, true, false, DRM_HGM_BO_VISIBLE, RAM, 1,
+	  DRM_HGM_POLICY_STATIC },
 };
 
 KUNIT_ARRAY_PARAM_DESC(policy, policies, what);
+
+/* What is said of the only importer, and of the one after it, who is not there */
+static void prime_told(struct kunit *test, struct drm_hgm_bo *bo, const struct policy *p,
+		       struct fake_importer *imp, unsigned int pins)
+{
+	struct drm_hgm_importer told[2] = { [1].maps = 17 };
+
+	dma_resv_lock(bo->tbo.base.resv, NULL);
+	KUNIT_EXPECT_EQ(test, drm_hgm_bo_importers(bo, 0, NULL, 0), 1);
+	KUNIT_EXPECT_EQ(test, drm_hgm_bo_importers(bo, 1, told + 1, 1), 1);
+	KUNIT_EXPECT_EQ(test, drm_hgm_bo_importers(bo, 0, told, 2), 1);
+	KUNIT_EXPECT_EQ(test, bo->cause,
+			p->moves ? DRM_HGM_CAUSE_IMPORTER : DRM_HGM_CAUSE_PLACED);
+	dma_resv_unlock(bo->tbo.base.resv);
+	KUNIT_EXPECT_STREQ(test, told[0].name, dev_name(imp->attach->dev));
+	KUNIT_EXPECT_EQ(test, told[0].policy, p->told);
+	KUNIT_EXPECT_EQ(test, told[0].route == HGM_ROUTE_NONE, !p->route);
+	KUNIT_EXPECT_EQ(test, told[0].reason, p->route ? HGM_REASON_OK : HGM_REASON_ACS);
+	KUNIT_EXPECT_EQ(test, told[0].maps, 1);
+	KUNIT_EXPECT_EQ(test, told[0].pins, pins);
+	KUNIT_EXPECT_EQ(test, told[0].moves, p->moves);
+	KUNIT_EXPECT_EQ(test, told[1].maps, 17);
+}
 
 static void prime_policy(struct kunit *test)
 {
@@ -60,6 +92,7 @@ static void prime_policy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hgm_peer_set_count(&bo->peers), 1);
 	KUNIT_EXPECT_EQ(test, bo->tbo.pin_count, pinned);
 	KUNIT_EXPECT_TRUE(test, fake_holds(bo, 10));
+	prime_told(test, bo, p, imp, pinned);
 	KUNIT_EXPECT_EQ(test, fake_place(bo, p->place == VRAM ? RAM : VRAM, 0),
 			pinned ? -EBUSY : 0);
 	KUNIT_EXPECT_EQ(test, imp->invalidates, !pinned);

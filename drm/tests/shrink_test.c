@@ -39,11 +39,14 @@ static void shrink_idle(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bo->place, DRM_HGM_PLACE_RAM);
 	KUNIT_EXPECT_EQ(test, scan(fd, GFP_KERNEL, N), N);
 	KUNIT_EXPECT_EQ(test, bo->place, 0);
+	bo->cause = DRM_HGM_CAUSE_EVICTED;
 	KUNIT_EXPECT_EQ(test, count(fd), SHRINK_EMPTY);
 	KUNIT_EXPECT_EQ(test, scan(fd, GFP_KERNEL, N), SHRINK_STOP);
 	dma_resv_lock(bo->tbo.base.resv, NULL);
 	KUNIT_EXPECT_EQ(test, drm_hgm_bo_populate(bo, false), 0);
 	dma_resv_unlock(bo->tbo.base.resv);
+	/* it is back where it was */
+	KUNIT_EXPECT_EQ(test, bo->cause, DRM_HGM_CAUSE_EVICTED);
 	KUNIT_EXPECT_TRUE(test, fake_holds(bo, 77));
 }
 

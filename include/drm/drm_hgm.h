@@ -88,6 +88,63 @@ struct shrinker;
 #define DRM_HGM_MOVE_VISIBLE	BIT(1)
 
 /**
+ * enum drm_hgm_cause - why a buffer is where it is
+ * @DRM_HGM_CAUSE_PLACED: the driver placed it there
+ * @DRM_HGM_CAUSE_EVICTED: it made room for another
+ * @DRM_HGM_CAUSE_IMPORTER: an importer wanted it there
+ * @DRM_HGM_CAUSE_DEVICE: VRAM was emptied for sleep or a reset
+ * @DRM_HGM_CAUSE_CPU: the CPU accesses it, by a fault or as the kernel's own mapping
+ *
+ * Of the last time that it got memory elsewhere; swapped out and back does not count.
+ */
+enum drm_hgm_cause {
+	DRM_HGM_CAUSE_PLACED,
+	DRM_HGM_CAUSE_EVICTED,
+	DRM_HGM_CAUSE_IMPORTER,
+	DRM_HGM_CAUSE_DEVICE,
+	DRM_HGM_CAUSE_CPU,
+};
+
+/**
+ * enum drm_hgm_policy - what an importer of a buffer gets
+ * @DRM_HGM_POLICY_FOLLOW: the buffer where it is, also in VRAM; its pins are in RAM
+ *	while another importer needs that
+ * @DRM_HGM_POLICY_NO_ROUTE: RAM, since it does not reach VRAM; see enum hgm_reason
+ * @DRM_HGM_POLICY_NO_P2P: RAM, since it has not said that it takes peers' addresses
+ * @DRM_HGM_POLICY_STATIC: RAM, since VRAM could not be taken back from it
+ *
+ * Of several obstacles the one that is told is %DRM_HGM_POLICY_NO_ROUTE, then
+ * %DRM_HGM_POLICY_STATIC.
+ */
+enum drm_hgm_policy {
+	DRM_HGM_POLICY_FOLLOW,
+	DRM_HGM_POLICY_NO_ROUTE,
+	DRM_HGM_POLICY_NO_P2P,
+	DRM_HGM_POLICY_STATIC,
+};
+
+/**
+ * struct drm_hgm_importer - an importer of a buffer, see drm_hgm_bo_importers()
+ * @name: of the device
+ * @policy: what it gets; decided when it attached, with @route and @reason, and when
+ *	a mapping shows that the route is gone
+ * @route: how it reaches VRAM
+ * @reason: why it does not
+ * @maps: mappings it has now; one that was revoked counts until it is unmapped
+ * @pins: pins it has now
+ * @moves: of the buffer to where this importer could use it
+ */
+struct drm_hgm_importer {
+	char name[32];
+	enum drm_hgm_policy policy;
+	enum hgm_route route;
+	enum hgm_reason reason;
+	unsigned int maps;
+	unsigned int pins;
+	u64 moves;
+};
+
+/**
  * define DRM_HGM_CPU_COPY - the region has no &hgm_region_ops.copy
  *
  * Then only the visible window is used: the CPU reaches no more.
@@ -166,6 +223,7 @@ struct drm_hgm_device {
  * @peers: its peer mappings
  * @place: DRM_HGM_PLACE_* it is in, 0 if it has no memory; written under
  *	dma_resv, may be read without for statistics
+ * @cause: of its last move; as @place
  * @error: set when the contents are lost, see drm_hgm_bo_error()
  */
 struct drm_hgm_bo {
@@ -175,6 +233,7 @@ struct drm_hgm_bo {
 	u64 moves;
 	struct hgm_peer_set peers;
 	u32 place;
+	enum drm_hgm_cause cause;
 	int error;
 	/* private: below, under dma_resv unless said otherwise */
 	bool chunk;			/* of process memory, see drm_hgm_svm.c; constant */
@@ -182,6 +241,7 @@ struct drm_hgm_bo {
 	struct work_struct put_work;	/* drops the reference of a chunk */
 	bool peers_ready;
 	bool sync;			/* the move in progress is synchronous */
+	enum drm_hgm_cause asked;	/* who asks for moves now, if not the driver */
 	bool vram_pinned;		/* counts in drm_hgm_device.pinned */
 	unsigned int ram_users;		/* attachments that need it in RAM */
 	bool narrow;			/* one of them, once, needs RAM below 4 GiB */
@@ -372,6 +432,12 @@ int drm_hgm_pagemap_to_ram(struct mm_struct *mm, unsigned long start,
 /* drm_hgm_gem.c */
 extern const struct drm_gem_object_funcs drm_hgm_gem_funcs;
 void drm_hgm_show_fdinfo(struct drm_printer *p, struct drm_file *file);
+
+/* drm_hgm_importers.c */
+unsigned int drm_hgm_bo_importers(struct drm_hgm_bo *bo, unsigned int first,
+				  struct drm_hgm_importer *list, unsigned int max);
+const char *drm_hgm_cause_name(enum drm_hgm_cause cause);
+const char *drm_hgm_policy_name(enum drm_hgm_policy policy);
 
 /* drm_hgm_prime.c, drm_hgm_import.c */
 struct dma_buf *drm_hgm_prime_export(struct drm_gem_object *obj, int flags);

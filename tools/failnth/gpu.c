@@ -168,6 +168,15 @@ static int call_bo_mmap(struct fn *fn)
 	return hgm_ioctl(fn->fd, DRM_IOCTL_REFGPU_BO_MMAP, &arg);
 }
 
+static int call_bo_importers(struct fn *fn)
+{
+	struct drm_refgpu_bo_importers what;
+	struct drm_refgpu_importer list[4];
+	int ret = hgm_bo_importers(fn->fd, fn->bo, &what, list, 4);
+
+	return ret < 0 ? ret : 0;
+}
+
 static int call_bo_info(struct fn *fn)
 {
 	struct drm_refgpu_bo_info info;
@@ -395,6 +404,7 @@ const struct fn_entry fn_gpu_entries[] = {
 	{ "close", .setup = setup_two, .call = call_close, BO, .quiet = true },
 	{ "bo-mmap", .setup = fn_setup_vram, .call = call_bo_mmap, BO, .quiet = true },
 	{ "bo-info", .setup = fn_setup_vram, .call = call_bo_info, BO, .quiet = true },
+	{ "bo-importers", .setup = fn_setup_vram, .call = call_bo_importers, BO },
 	{ "move-to-ram", .setup = fn_setup_vram, .call = call_to_ram, BO },
 	{ "move-to-vram", .setup = fn_setup_ram, .call = call_to_vram, BO },
 	{ "move-to-ram-async", .setup = fn_setup_vram, .call = call_to_ram_async, BO },

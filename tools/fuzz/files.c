@@ -13,7 +13,8 @@
 static int run_debugfs(struct fuzz *f)
 {
 	static const char *const core[] = { "stats", "maps", "routes", "revoke_latency_ns" };
-	static const char *const dri[] = { "hgm_bos", "hgm_pins", "regs", "oracle_late" };
+	static const char *const dri[] = { "hgm_bos", "hgm_pins", "hgm_importers",
+					   "regs", "oracle_late" };
 	static const char *const nic[] = { "stats", "mrs" };
 	const struct hgm_gpu *gpu = &f->cfg->gpu[fuzz_below(f, f->cfg->gpus)];
 	const struct fuzz_nic *n = &f->nic[fuzz_below(f, FUZZ_NICS)];

@@ -133,6 +133,23 @@ static int run_bo_info(struct fuzz *f)
 	return fuzz_ioctl(f, file->fd, DRM_IOCTL_REFGPU_BO_INFO, &arg);
 }
 
+static int run_importers(struct fuzz *f)
+{
+	struct drm_refgpu_importer list[4];
+	struct drm_refgpu_bo_importers arg = {
+		.entry_size = sizeof(*list),
+		.importers = (uintptr_t)list,
+	};
+	struct fuzz_file *file;
+	struct fuzz_bo *bo;
+
+	if (!pick(f, &file, &bo))
+		return FUZZ_SKIP;
+	arg.handle = bo->handle;
+	arg.count = fuzz_below(f, 5);
+	return fuzz_ioctl(f, file->fd, DRM_IOCTL_REFGPU_BO_IMPORTERS, &arg);
+}
+
 static int run_move(struct fuzz *f)
 {
 	struct drm_refgpu_bo_move arg = { 0 };
@@ -249,6 +266,7 @@ const struct fuzz_op fuzz_gpu_ops[] = {
 	{ "gem-close", 23, true, run_close },
 	{ "refgpu-bo-mmap", 450, true, run_mmap_offset },
 	{ "refgpu-bo-info", 1200, true, run_bo_info },
+	{ "refgpu-bo-importers", 300, true, run_importers },
 	{ "refgpu-bo-move", 14, true, run_move },
 	{ "refgpu-bo-wait", 900, true, run_wait },
 	{ "refgpu-bo-fill", 7, true, run_fill },

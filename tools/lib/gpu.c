@@ -252,6 +252,21 @@ int hgm_bo_info(int fd, uint32_t handle, struct drm_refgpu_bo_info *info)
 	return hgm_ioctl(fd, DRM_IOCTL_REFGPU_BO_INFO, info);
 }
 
+int hgm_bo_importers(int fd, uint32_t handle, struct drm_refgpu_bo_importers *what,
+		     struct drm_refgpu_importer *list, uint32_t max)
+{
+	int ret;
+
+	*what = (struct drm_refgpu_bo_importers){
+		.handle = handle,
+		.count = max,
+		.entry_size = sizeof(*list),
+		.importers = (uintptr_t)list,
+	};
+	ret = hgm_ioctl(fd, DRM_IOCTL_REFGPU_BO_IMPORTERS, what);
+	return ret ? ret : (int)what->count;
+}
+
 int hgm_bo_move(int fd, uint32_t handle, uint32_t placement, uint32_t flags)
 {
 	struct drm_refgpu_bo_move arg = {

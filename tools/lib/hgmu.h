@@ -112,6 +112,9 @@ int hgm_bo_create(int fd, uint64_t size, uint32_t placement, uint32_t flags,
 		  uint32_t *handle);
 int hgm_bo_close(int fd, uint32_t handle);
 int hgm_bo_info(int fd, uint32_t handle, struct drm_refgpu_bo_info *info);
+/* Up to max of them into list; how many there are, or an error */
+int hgm_bo_importers(int fd, uint32_t handle, struct drm_refgpu_bo_importers *what,
+		     struct drm_refgpu_importer *list, uint32_t max);
 int hgm_bo_move(int fd, uint32_t handle, uint32_t placement, uint32_t flags);
 int64_t hgm_svm_migrate(int fd, void *addr, uint64_t size, uint32_t placement);
 

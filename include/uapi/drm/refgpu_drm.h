@@ -37,6 +37,7 @@ extern "C" {
 #define DRM_REFGPU_CTX_WAIT		0x0d
 #define DRM_REFGPU_CTX_ADVISE		0x0e
 #define DRM_REFGPU_CTX_PREFETCH		0x0f
+#define DRM_REFGPU_BO_IMPORTERS		0x10
 
 /** enum refgpu_place - where a buffer object is, or may be (bit mask) */
 enum refgpu_place {
@@ -116,6 +117,119 @@ struct drm_refgpu_bo_info {
 	__u32 visible;
 	/** @vram_offset: out, offset of the first byte in VRAM, ~0 if not there */
 	__u64 vram_offset;
+};
+
+/** enum refgpu_cause - why a buffer is where it is; swapped out and back does not count */
+enum refgpu_cause {
+	/** @REFGPU_CAUSE_PLACED: by BO_CREATE, BO_MOVE or work of the engine */
+	REFGPU_CAUSE_PLACED = 0,
+	/** @REFGPU_CAUSE_EVICTED: it made room for another */
+	REFGPU_CAUSE_EVICTED = 1,
+	/** @REFGPU_CAUSE_IMPORTER: an importer wanted it there */
+	REFGPU_CAUSE_IMPORTER = 2,
+	/** @REFGPU_CAUSE_DEVICE: the device slept, or was reset */
+	REFGPU_CAUSE_DEVICE = 3,
+	/** @REFGPU_CAUSE_CPU: the CPU accessed it */
+	REFGPU_CAUSE_CPU = 4,
+};
+
+/**
+ * enum refgpu_policy - what an importer of a buffer gets
+ *
+ * Of several obstacles NO_ROUTE is told before STATIC, and that before NO_P2P.
+ */
+enum refgpu_policy {
+	/** @REFGPU_POLICY_FOLLOW: the buffer where it is, also in VRAM */
+	REFGPU_POLICY_FOLLOW = 0,
+	/** @REFGPU_POLICY_NO_ROUTE: RAM: it does not reach VRAM, see enum refgpu_reason */
+	REFGPU_POLICY_NO_ROUTE = 1,
+	/** @REFGPU_POLICY_NO_P2P: RAM: it does not take addresses of peers */
+	REFGPU_POLICY_NO_P2P = 2,
+	/** @REFGPU_POLICY_STATIC: RAM: VRAM could not be taken back from it */
+	REFGPU_POLICY_STATIC = 3,
+};
+
+/** enum refgpu_route - how an importer reaches VRAM */
+enum refgpu_route {
+	/** @REFGPU_ROUTE_NONE: not at all */
+	REFGPU_ROUTE_NONE = 0,
+	/** @REFGPU_ROUTE_BUS: below a common PCIe switch, by bus addresses */
+	REFGPU_ROUTE_BUS = 1,
+	/** @REFGPU_ROUTE_HOST: through the host bridge */
+	REFGPU_ROUTE_HOST = 2,
+};
+
+/** enum refgpu_reason - why an importer does not reach VRAM */
+enum refgpu_reason {
+	/** @REFGPU_REASON_OK: it does */
+	REFGPU_REASON_OK = 0,
+	/** @REFGPU_REASON_NO_CONFIG: the kernel or the device is without peer-to-peer */
+	REFGPU_REASON_NO_CONFIG = 1,
+	/** @REFGPU_REASON_NOT_PCI: it is no PCI device */
+	REFGPU_REASON_NOT_PCI = 2,
+	/** @REFGPU_REASON_ACS: ACS sends requests upstream, where none may pass */
+	REFGPU_REASON_ACS = 3,
+	/** @REFGPU_REASON_HOST_BRIDGE: the host bridge is not known to forward */
+	REFGPU_REASON_HOST_BRIDGE = 4,
+	/** @REFGPU_REASON_SMALL_BAR: no VRAM is visible */
+	REFGPU_REASON_SMALL_BAR = 5,
+	/** @REFGPU_REASON_UNPLUGGED: the device was on its way out */
+	REFGPU_REASON_UNPLUGGED = 6,
+	/** @REFGPU_REASON_PROBE: a trial mapping failed */
+	REFGPU_REASON_PROBE = 7,
+};
+
+/** struct drm_refgpu_importer - a device that has imported a buffer, see BO_IMPORTERS */
+struct drm_refgpu_importer {
+	/** @name: of the device, ends with 0 */
+	char name[32];
+	/** @policy: enum refgpu_policy; as the next two it was decided when it attached */
+	__u32 policy;
+	/** @route: enum refgpu_route */
+	__u32 route;
+	/** @reason: enum refgpu_reason */
+	__u32 reason;
+	/** @maps: mappings it has now; one that was revoked counts until it is unmapped */
+	__u32 maps;
+	/** @pins: pins it has now; they keep the buffer where it is */
+	__u32 pins;
+	/** @pad: out, 0 */
+	__u32 pad;
+	/** @moves: of the buffer to where this importer could use it */
+	__u64 moves;
+};
+
+/* So many importers are told of at once */
+#define REFGPU_IMPORTERS_MAX	256
+
+/**
+ * struct drm_refgpu_bo_importers - who imports a buffer, what each gets, and why
+ *
+ * In the order in which they attached; those of one call are of one moment.  Entries
+ * grow at their end only: @entry_size says which the caller knows.
+ */
+struct drm_refgpu_bo_importers {
+	/** @handle: in; of a buffer that is itself imported: there are none */
+	__u32 handle;
+	/** @flags: in, must be 0 */
+	__u32 flags;
+	/** @first: in, skip so many of them */
+	__u32 first;
+	/**
+	 * @count: in, entries of @importers that there is room for, of which at most
+	 * %REFGPU_IMPORTERS_MAX are used; out, how many importers there are in all
+	 */
+	__u32 count;
+	/** @entry_size: in, bytes of an entry, at least 64 */
+	__u32 entry_size;
+	/** @placement: out, as in BO_INFO */
+	__u32 placement;
+	/** @cause: out, enum refgpu_cause, of the last move */
+	__u32 cause;
+	/** @pad: in, must be 0 */
+	__u32 pad;
+	/** @importers: in, address of an array of struct drm_refgpu_importer */
+	__u64 importers;
 };
 
 /* Return when the move has been queued; errors of the copy show in BO_WAIT */
@@ -400,6 +514,7 @@ struct drm_refgpu_ctx_prefetch {
 #define DRM_IOCTL_REFGPU_CTX_WAIT	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_CTX_WAIT, struct drm_refgpu_ctx_wait)
 #define DRM_IOCTL_REFGPU_CTX_ADVISE	DRM_IOW(DRM_COMMAND_BASE + DRM_REFGPU_CTX_ADVISE, struct drm_refgpu_ctx_advise)
 #define DRM_IOCTL_REFGPU_CTX_PREFETCH	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_CTX_PREFETCH, struct drm_refgpu_ctx_prefetch)
+#define DRM_IOCTL_REFGPU_BO_IMPORTERS	DRM_IOWR(DRM_COMMAND_BASE + DRM_REFGPU_BO_IMPORTERS, struct drm_refgpu_bo_importers)
 
 #if defined(__cplusplus)
 }
