@@ -511,14 +511,15 @@ static void mirror_no_route(struct kunit *test)
 /* A trial mapping failed: asked again some time later, not at once, and not for others. */
 static void mirror_asks_again(struct kunit *test)
 {
-	unsigned long addr = fake_area(test, PAGES, RW);
+	unsigned long addr = fake_area(test, PAGES + 1, RW);
 	struct peer *p = peer_of(test, addr, PAGES * PAGE_SIZE);
 	struct hgm_fake_gpu *gpu = gpu_of(test);
 	u64 mask = *p->m.dev->dma_mask;
 	unsigned long before = jiffies;
 
-	fake_area_write(test, addr, PAGES, SEED);
-	KUNIT_ASSERT_EQ(test, to_vram(gpu, addr, PAGES), PAGES);
+	fake_area_write(test, addr, PAGES + 1, SEED);
+	/* one more, which stays: the only chunk is not to be on its way out when wanted */
+	KUNIT_ASSERT_EQ(test, to_vram(gpu, addr, PAGES + 1), PAGES + 1);
 	*p->m.dev->dma_mask = hgm_bar_phys(gpu->region, HGM_FAKE_VISIBLE - PAGE_SIZE) - 1;
 	/* with that mask it may fail in RAM, too */
 	hgm_mirror_map(&p->m, true);

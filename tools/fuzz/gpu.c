@@ -133,12 +133,23 @@ static int run_bo_info(struct fuzz *f)
 	return fuzz_ioctl(f, file->fd, DRM_IOCTL_REFGPU_BO_INFO, &arg);
 }
 
+/* Room for as many and as long entries as there can be */
+static char importers[REFGPU_IMPORTERS_MAX * 4096];
+
+/* The kernel is not to write over our own memory. */
+static void tame_importers(void *arg)
+{
+	struct drm_refgpu_bo_importers *a = arg;
+
+	if (a->importers != (uintptr_t)importers)
+		a->importers = 8;
+}
+
 static int run_importers(struct fuzz *f)
 {
-	struct drm_refgpu_importer list[4];
 	struct drm_refgpu_bo_importers arg = {
-		.entry_size = sizeof(*list),
-		.importers = (uintptr_t)list,
+		.entry_size = sizeof(struct drm_refgpu_importer),
+		.importers = (uintptr_t)importers,
 	};
 	struct fuzz_file *file;
 	struct fuzz_bo *bo;
@@ -147,7 +158,7 @@ static int run_importers(struct fuzz *f)
 		return FUZZ_SKIP;
 	arg.handle = bo->handle;
 	arg.count = fuzz_below(f, 5);
-	return fuzz_ioctl(f, file->fd, DRM_IOCTL_REFGPU_BO_IMPORTERS, &arg);
+	return fuzz_ioctl_tame(f, file->fd, DRM_IOCTL_REFGPU_BO_IMPORTERS, &arg, tame_importers);
 }
 
 static int run_move(struct fuzz *f)
